@@ -1,1 +1,13 @@
-//! Skeleton.
+//! The pure heart of loxid: what an operator means, and what forwarding therefore reads.
+//!
+//! `Intent` (all documents) is compiled with `Facts` (links, routes, neighbours) into `Tables`;
+//! `plan` turns the tables a plane has into the tables it should have, as ordered `Op`s, every
+//! prefix of which is safe. No I/O, no clock, no randomness, no serde, no tokio, no unsafe.
+#![forbid(unsafe_code)]
+
+pub mod addr;
+pub mod facts;
+pub mod intent;
+pub mod plane;
+pub mod service;
+pub mod tables;

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Every struct, enum and limit that crosses a boundary: C core and its hosts, kernel and user
+ * space, one program version and the next. Rust reads this file through bindgen.
+ *
+ * All state is flat memory in arrays ("regions"). A region is a BPF array in the kernel and a
+ * pointer in user space; both run the same code on the same bytes.
+ *
+ *	control      which bank is active, the route generation
+ *	banks        one header per bank: seeds of its hash indexes, root of its routes
+ *	filter       bank, direction -> bitmap: may this endpoint belong to a service?
+ *	vips         bank -> lines of two records, by address
+ *	ports        bank -> lines of four records, by (vip, port, protocol)
+ *	services     bank -> record by service id
+ *	routes       bank -> trie nodes of 256 children (replies to clients)
+ *	slots        arena of slot tables (16-bit member numbers, four to a word)
+ *	members      arena of backend ids, by service
+ *	backends     record by backend id, with its next hop
+ *	hops         next hops of routes
+ *	interfaces   by interface slot; the devmap has the same index
+ *	cursors      round robin's position, by service id
+ *	cpus         counters by cpu slot
+ *	service_stats, backend_stats    counters by (cpu slot, id)
+ *	conn_forward, conn_reverse      lines of eight words; conn4: entries (see conn.h)
+ *	source_stamps                   when a source port was last given back
+ *	fragments                       ports of datagrams whose first fragment passed
+ *
+ * Banked regions hold bank 0 and then bank 1; a packet reads control->active once.
+ * Byte order: __be* is as on the wire; everything else is the machine's.
+ */
+#ifndef LB_ABI_H
+#define LB_ABI_H
+
+#include <linux/types.h>
+
+#define LB_ABI_VERSION 1
+
+#define LB_MAC_BYTES 6
+#define LB_LINE_WORDS 8
+#define LB_VIPS_PER_LINE 2
+#define LB_PORTS_PER_LINE 4
+#define LB_ROUTE_CHILDREN 256
+#define LB_MAX_INTERFACES 64
+#define LB_MAX_REASONS 48
+#define LB_SLOTS_PER_WORD 4
+#define LB_STAMPS_PER_WORD 4
+#define LB_BANKS 2
+
+/* 2^30 ns of CLOCK_MONOTONIC_COARSE, 1.07 s: the unit of every age and timeout. */
+#define LB_TICK_SHIFT 30
+
+enum lb_region {
+	LB_REGION_CONTROL,
+	LB_REGION_BANKS,
+	LB_REGION_FILTER,
+	LB_REGION_VIPS,
+	LB_REGION_PORTS,
+	LB_REGION_SERVICES,
+	LB_REGION_ROUTES,
+	LB_REGION_SLOTS,
+	LB_REGION_MEMBERS,
+	LB_REGION_BACKENDS,
+	LB_REGION_HOPS,
+	LB_REGION_INTERFACES,
+	LB_REGION_CURSORS,
+	LB_REGION_CPUS,
+	LB_REGION_SERVICE_STATS,
+	LB_REGION_BACKEND_STATS,
+	LB_REGION_CONN_FORWARD,
+	LB_REGION_CONN_REVERSE,
+	LB_REGION_CONN4,
+	LB_REGION_SOURCE_STAMPS,
+	LB_REGION_FRAGMENTS,
+	LB_REGION_COUNT,
+};
+
+/*
+ * Why a packet ended as it did: one of these for each packet, counted at one exit.
+ * The comment's first word is the class (tx, pass, drop); rx = tx + pass + drop, always.
+ * User space takes names, classes and meanings from these lines.
+ */
+enum lb_reason {
+	LB_REASON_FORWARDED, /* tx: forwarded to a backend or back to a client */
+	LB_REASON_ARP_ANSWERED, /* tx: ARP request for a VIP, answered */
+	LB_REASON_ECHO_ANSWERED, /* tx: ICMP echo request for a VIP, answered */
+	LB_REASON_NOT_IP, /* pass: neither IPv4 nor ARP */
+	LB_REASON_NOT_SERVICE, /* pass: addressed to no service, from no backend of one */
+	LB_REASON_VIP_NO_PORT, /* pass: addressed to a VIP, at a port without a service */
+	LB_REASON_VIP_OTHER, /* pass: addressed to a VIP: another protocol or kind of ICMP */
+	LB_REASON_TRUNCATED, /* pass: headers shorter than they say */
+	LB_REASON_FRAGMENT_UNKNOWN, /* pass: a later fragment whose first was not seen */
+	LB_REASON_NO_FLOW_REPLY, /* pass: from a backend's endpoint, of no known flow */
+	LB_REASON_ICMP_UNRELATED, /* pass: an ICMP error about no known flow */
+	LB_REASON_NO_BACKEND_PASS, /* pass: the service has no backend and passes */
+	LB_REASON_NO_BACKEND, /* drop: the service has no usable backend */
+	LB_REASON_NO_FLOW, /* drop: TCP to a service, of no known flow, without SYN */
+	LB_REASON_CLOSED_FLOW, /* drop: TCP of a flow that was reset */
+	LB_REASON_NEXT_HOP_UNRESOLVED, /* drop: the next hop's MAC address is not known */
+	LB_REASON_TABLE_FULL, /* drop: no room for a connection; live ones are never evicted */
+	LB_REASON_TABLE_CONTENDED, /* drop: gave up inserting beside other CPUs */
+	LB_REASON_SOURCE_PORTS_EXHAUSTED, /* drop: no source port is free towards the backend */
+	LB_REASON_TTL_EXPIRED, /* drop: TTL 1 */
+	LB_REASON_TOO_BIG, /* drop: larger than the MTU of the way out */
+	LB_REASON_MARTIAN_SOURCE, /* drop: to a service, from an address of ours or not unicast */
+	LB_REASON_INTERFACE_GONE, /* drop: the way out is not attached */
+	LB_REASON_INTERNAL, /* drop: a table points nowhere, or a packet could not be resized */
+	LB_REASON_COUNT,
+};
+
+/* Frames made by the appliance in answer to a packet that was dropped. */
+enum lb_answer {
+	LB_ANSWER_TCP_RESET,
+	LB_ANSWER_UNREACHABLE,
+	LB_ANSWER_TIME_EXCEEDED,
+	LB_ANSWER_TOO_BIG,
+	LB_ANSWER_COUNT,
+};
+
+/* Events of the connection table. */
+enum lb_conn_event {
+	LB_CONN_INSERTED,
+	LB_CONN_EVICTED_CLOSED,
+	LB_CONN_EVICTED_EXPIRED,
+	LB_CONN_EVICTED_UNCONFIRMED,
+	LB_CONN_SOURCE_EARLY, /* a source port used again before its rest was over */
+	LB_CONN_EVENT_COUNT,
+};
+
+/* Sizes, secrets and features: constant while a program is loaded. */
+struct lb_config {
+	__u32 conn_lines; /* lines of conn_forward, and of conn_reverse */
+	__u32 cpu_slots;
+	__u32 max_services; /* <= 65535 */
+	__u32 max_backends;
+	__u32 max_hops;
+	__u32 filter_bits; /* log2 of the bits of one bitmap, 6..32 */
+	__u32 vip_lines; /* lines of one bank */
+	__u32 port_lines; /* lines of one bank */
+	__u32 route_nodes; /* nodes of one bank */
+	__u32 slot_words;
+	__u32 members;
+	__u32 stamp_words;
+	__u32 fragment_lines;
+	__u16 source_port_first; /* SNAT ports, inclusive */
+	__u16 source_port_last;
+	__u32 features; /* LB_FEATURE_* */
+	__u32 reserved;
+	/* Odd multipliers and addends of three multilinear hashes: a random secret of this box. */
+	__u64 conn_key[16];
+	/* The same of the selection hash: equal on appliances that must agree. */
+	__u64 select_key[16];
+};
+
+#define LB_FEATURE_CONN_COUNTERS 1U /* packets and bytes of each connection */
+
+struct lb_control {
+	__u32 active; /* bank */
+	__u32 route_generation; /* 16 bits are used */
+	__u64 generation; /* of the published image, for user space */
+	__u64 reserved[6];
+};
+
+struct lb_bank {
+	__u64 vip_seed; /* odd */
+	__u64 port_seed; /* odd */
+	__u32 route_root4; /* a route value, as in struct lb_route_node */
+	__u32 route_root6;
+	__u64 reserved[5];
+};
+
+struct lb_line {
+	__u64 word[LB_LINE_WORDS];
+};
+
+#define LB_VIP_USED 1U
+#define LB_VIP_LOCAL 2U /* an address of the box that no service uses: only a martian check */
+#define LB_VIP_ECHO 4U /* answer ICMP echo requests */
+
+struct lb_vip {
+	__u32 address[4]; /* as on the wire; IPv4: word 0, others 0 */
+	__u32 id; /* < 2^24, part of a port record's key */
+	__u32 flags;
+	__u64 arp_interfaces; /* bit per interface slot: answer ARP (ND) for it there */
+};
+
+struct lb_vip_line {
+	struct lb_vip vip[LB_VIPS_PER_LINE];
+};
+
+/* key: vip id << 32 | port << 8 | protocol (port in the machine's order); 0: free */
+struct lb_port {
+	__u64 key;
+	__u32 service;
+	__u32 reserved;
+};
+
+struct lb_port_line {
+	struct lb_port port[LB_PORTS_PER_LINE];
+};
+
+#define LB_SERVICE_USED 1U
+#define LB_SERVICE_FULLNAT 2U /* rewrite the source: to the VIP, or to backend.source */
+#define LB_SERVICE_SOURCE_INTERFACE 4U /* ... to backend.source */
+#define LB_SERVICE_ROUND_ROBIN 8U /* slot by cursor, not by hash */
+#define LB_SERVICE_LAST_HOP 16U /* replies go where the client's packet came from */
+#define LB_SERVICE_PICK_UP 32U /* TCP without SYN may start a flow (Maglev, dnat) */
+#define LB_SERVICE_NO_BACKEND_DROP 64U /* neither: reject */
+#define LB_SERVICE_NO_BACKEND_PASS 128U
+
+struct lb_service {
+	__u32 flags;
+	__u32 slot_word; /* first word of its slot table in the arena */
+	__u32 slot_count; /* 0: no backend */
+	__u32 member_first;
+	__u32 member_count;
+	__u16 idle; /* idle timeout of established flows, lb_timeout_encode() */
+	__u8 protocol;
+	__u8 reserved0;
+	__u16 port; /* machine's order */
+	__u16 reserved1;
+	__u32 address[4]; /* of the VIP */
+	__u32 reserved2[5];
+};
+
+#define LB_BACKEND_USED 1U
+
+struct lb_backend {
+	__u32 address[4]; /* as on the wire; IPv4: word 0, others 0 */
+	__u64 hop; /* hop word; 0: unresolved */
+	__u32 source[4]; /* address of the box towards it */
+	__be16 port;
+	__u8 protocol;
+	__u8 flags;
+	__u32 reserved[5];
+};
+
+/*
+ * A hop word is one atomic value: the MAC address in memory order in its low six bytes, the
+ * interface slot in bits 48-55, and LB_HOP_VALID.
+ */
+#define LB_HOP_VALID (1ULL << 63)
+#define LB_HOP_MAC 0xffffffffffffULL
+#define LB_HOP_SLOT_SHIFT 48
+/* A connection's reply word: a hop word learned from its packets (valid), or route generation << 32 | hop id. */
+
+/*
+ * Route values, in trie nodes and roots: 0 no route; LB_ROUTE_NODE | node index;
+ * LB_ROUTE_HOP | hop id; LB_ROUTE_ONLINK: a neighbour of the box.
+ */
+#define LB_ROUTE_NODE (1U << 30)
+#define LB_ROUTE_HOP (2U << 30)
+#define LB_ROUTE_ONLINK (3U << 30)
+#define LB_ROUTE_KIND (3U << 30)
+
+struct lb_route_node {
+	__u32 child[LB_ROUTE_CHILDREN];
+};
+
+struct lb_interface {
+	__u32 ifindex; /* 0: free */
+	__u32 mtu; /* of the IP packet */
+	__u8 mac[LB_MAC_BYTES];
+	__u8 reserved0[2];
+	__u32 address4; /* an IPv4 address of the interface, 0 if it has none: source of our ICMP */
+	__u32 reserved1[11];
+};
+
+struct lb_cpu {
+	__u64 rx;
+	__u64 conn_event[7]; /* by enum lb_conn_event */
+	__u64 reason[LB_MAX_REASONS];
+	__u64 answer[4];
+	__u64 rx_bytes;
+	__u32 answer_tokens; /* rate limit of answers */
+	__u32 answer_tick;
+	__u64 reserved[2];
+};
+
+/* direction 0: from clients to backends; 1: replies. Bytes are IP packets' lengths. */
+struct lb_traffic {
+	__u64 packets[2];
+	__u64 bytes[2];
+	__u64 connections;
+	__u64 dropped;
+	__u32 source_cursor; /* of SNAT ports, by backend */
+	__u32 reserved0;
+	__u64 reserved1;
+};
+
+/*
+ * A word of conn_forward: tag 16 | generation 16 | age 16 | timeout or claimer 12 | state 4,
+ * from the top. Its position (line * 8 + word) is the entry's index.
+ */
+#define LB_FORWARD_TAG_SHIFT 48
+#define LB_FORWARD_GENERATION_SHIFT 32
+#define LB_FORWARD_AGE_SHIFT 16
+#define LB_FORWARD_TIMEOUT_SHIFT 4
+#define LB_FORWARD_STATE 15ULL
+
+enum lb_conn_state {
+	LB_CONN_FREE,
+	LB_CONN_BUSY, /* the timeout field holds the claimer's cpu slot + 1 */
+	LB_CONN_NEW, /* unconfirmed: a SYN, or UDP without reply */
+	LB_CONN_ANSWERED, /* unconfirmed: SYN+ACK seen, the client's ACK not yet */
+	LB_CONN_ESTABLISHED,
+	LB_CONN_FIN_CLIENT,
+	LB_CONN_FIN_BACKEND,
+	LB_CONN_CLOSED, /* FIN from both, rests */
+	LB_CONN_RESET, /* RST seen, rests */
+	LB_CONN_STATE_COUNT,
+};
+
+/* A word of conn_reverse: tag 16 | generation 8 | age 12 | position 26 | state 2. */
+#define LB_REVERSE_TAG_SHIFT 48
+#define LB_REVERSE_GENERATION_SHIFT 40
+#define LB_REVERSE_AGE_SHIFT 28
+#define LB_REVERSE_POSITION_SHIFT 2
+#define LB_REVERSE_STATE 3ULL
+
+enum lb_reverse_state {
+	LB_REVERSE_FREE,
+	LB_REVERSE_BUSY,
+	LB_REVERSE_USED,
+};
+
+#define LB_CONN_SOURCE_TRANSLATED 1U /* source is not the client's own end */
+
+/*
+ * What is remembered of an IPv4 flow. Forward packets carry client -> vip and leave as
+ * source -> backend; replies carry backend -> source and leave as vip -> client. In dnat the
+ * source is the client. Ends are as on the wire. After publishing only the counters and the
+ * reply word are written.
+ */
+struct lb_conn4 {
+	__be32 client;
+	__be32 vip;
+	__be32 source;
+	__be32 backend;
+	__be16 client_port;
+	__be16 vip_port;
+	__be16 source_port;
+	__be16 backend_port;
+	__u8 protocol;
+	__u8 flags;
+	__u16 service;
+	__u32 backend_id;
+	__u32 reverse; /* position of its word in conn_reverse */
+	__u16 address_delta; /* one's complement sum: forward new minus old, addresses */
+	__u16 transport_delta; /* the same of addresses and ports */
+	__u64 reply; /* reply word */
+	__u32 created; /* tick */
+	__u32 packets; /* both directions, if counted */
+	__u64 bytes;
+};
+
+struct lb_stamps {
+	__u16 tick[LB_STAMPS_PER_WORD];
+};
+
+/* Timeouts of the states, in ticks, where the service does not say otherwise. */
+#define LB_TIMEOUT_NEW_TCP 20
+#define LB_TIMEOUT_NEW_UDP 30
+#define LB_TIMEOUT_FIN 120
+#define LB_TIMEOUT_CLOSED 60
+#define LB_TIMEOUT_RESET 10
+#define LB_SOURCE_REST 60 /* ticks before a source port is used again towards a backend */
+#define LB_SOURCE_PROBES 16
+#define LB_INSERT_TRIES 4
+#define LB_ANSWERS_PER_TICK 1000 /* by cpu slot */
+
+#endif

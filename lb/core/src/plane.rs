@@ -1,0 +1,55 @@
+//! The seam between deciding and doing: what a plane can be told, and the twin used in tests.
+
+use std::sync::Arc;
+
+use crate::service::Protocol;
+use crate::tables::*;
+
+/// One step towards other tables. After every prefix of a plan no packet can reach a row that
+/// is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    PutInterface(InterfaceSlot, InterfaceRow),
+    PutHop(HopId, Option<Hop>),
+    PutBackend(BackendId, BackendRow),
+    /// Into arena space that no published service refers to.
+    PutMembers { first: u32, members: Arc<[BackendId]> },
+    PutSlots { first_word: u32, slots: Arc<[u16]> },
+    /// Fill the idle bank, switch, and wait until no packet reads the old one.
+    Publish(Arc<Image>),
+    /// Release every connection of a service that is no longer published.
+    FlushService(ServiceId),
+    DropMembers { first: u32 },
+    DropSlots { first_word: u32 },
+    DropBackend(BackendId),
+    DropHop(HopId),
+    DropInterface(InterfaceSlot),
+}
+
+/// Capacities of a plane, fixed while its maps live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub services: u32,
+    pub backends: u32,
+    pub hops: u32,
+    pub vips: u32,
+    /// 64-bit words of four slots.
+    pub slot_words: u32,
+    pub members: u32,
+    pub route_nodes: u32,
+    pub connections: u32,
+}
+
+/// What forwards packets: the XDP plane, the AF_XDP plane, or the in-memory twin.
+pub trait Plane {
+    type Error: std::error::Error + Send + Sync + 'static;
+    fn limits(&self) -> Limits;
+    /// Reads back what the plane really holds (drift shows here).
+    fn read(&mut self) -> Result<Tables, Self::Error>;
+    fn apply(&mut self, op: &Op) -> Result<(), Self::Error>;
+    /// Live connections by backend row: a removed backend's row is kept while it has any.
+    fn connections(&mut self) -> Result<std::collections::BTreeMap<BackendId, u64>, Self::Error>;
+}
+
+#[allow(dead_code)]
+fn _lexicon(_: Protocol) {}
