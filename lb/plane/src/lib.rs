@@ -1,1 +1,35 @@
-//! Skeleton.
+//! The kernel's neighbour: maps, links, codec and netlink of loxid.
+//!
+//! * [`KernelPlane`] forwards with XDP: its state is in pinned maps, its programs hang on pinned
+//!   links, and both outlive the daemon. [`MemoryPlane`] is the same codec over plain memory, for
+//!   packet cases, agreement and fuzzing. Both are [`RegionPlane`]s and `lb_core::plane::Plane`s.
+//! * [`Reader`] sums counters and lists connections, without a system call, from any thread.
+//! * [`netlink::Watcher`] tells what the box is.
+//!
+//! A daemon starts so:
+//!
+//! ```no_run
+//! # fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! use lb_plane::{KernelPlane, OpenOptions, attach::Asked};
+//! let (mut plane, notes) = KernelPlane::open(&OpenOptions::default())?;
+//! for note in notes {
+//!     eprintln!("{note}");
+//! }
+//! let (attachment, warning) = plane.attach("eth0", Asked::Auto)?;
+//! # Ok(()) }
+//! ```
+//!
+//! It then reconciles (`lb_core::plane::Plane`), calls [`KernelPlane::sweep_step`] every
+//! [`sweep::INTERVAL`], and reads what it shows from [`KernelPlane::reader`].
+
+pub mod attach;
+pub mod kernel;
+pub mod netlink;
+pub mod options;
+pub mod sources;
+pub mod stats;
+pub mod sweep;
+
+pub use kernel::KernelPlane;
+pub use options::{Note, OpenOptions};
+pub use stats::Reader;

@@ -1,0 +1,102 @@
+//! What a plane is opened with, and what opening it has to tell.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use lb_core::plane::Limits;
+
+/// What a [`crate::KernelPlane`] is opened with. Sizes and secrets are those of the pinned maps
+/// where these exist: see [`Note`].
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// `[a-z0-9-]`, names the directory of pins and the lock.
+    pub instance: String,
+    /// Where a bpffs is, or is to be mounted.
+    pub bpffs: PathBuf,
+    /// Holds `<instance>.lock`.
+    pub run_dir: PathBuf,
+    pub limits: Limits,
+    /// SNAT ports, inclusive. See [`crate::sources`] for what they may collide with.
+    pub source_ports: RangeInclusive<u16>,
+    /// Equal on appliances that must select equally. None: random.
+    pub hash_secret: Option<[u8; 32]>,
+    /// Count packets and bytes of each connection.
+    pub conn_counters: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            instance: "loxid".into(),
+            bpffs: "/sys/fs/bpf".into(),
+            run_dir: "/run/loxid".into(),
+            limits: DEFAULT_LIMITS,
+            source_ports: 61000..=65535,
+            hash_secret: None,
+            conn_counters: true,
+        }
+    }
+}
+
+/// About 300 MB of maps, most of it connections.
+pub const DEFAULT_LIMITS: Limits = Limits {
+    services: 10_000,
+    backends: 16_384,
+    hops: 4_096,
+    vips: 4_096,
+    slot_words: 1 << 22,
+    members: 1 << 17,
+    route_nodes: 4_096,
+    connections: 1 << 20,
+};
+
+/// Something that an operator should read, though the plane is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A limit differs from that of the pinned maps, which stays in force.
+    LimitKept {
+        limit: &'static str,
+        asked: u64,
+        pinned: u64,
+    },
+    /// The configured hash secret is not that of the pinned maps, which stays in force.
+    SecretKept,
+    /// Pins of another ABI were found: their connections are not carried over.
+    OtherAbi { path: PathBuf },
+    /// A pinned link whose interface is gone was removed.
+    DeadLink { path: PathBuf },
+    /// There was no bpffs; one was mounted.
+    BpffsMounted { path: PathBuf },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::LimitKept {
+                limit,
+                asked,
+                pinned,
+            } => write!(
+                f,
+                "limit {limit}: {asked} is configured, the pinned maps have {pinned}; \
+                 to apply it, stop loxid, run `loxictl detach` on every interface and remove the pins"
+            ),
+            Note::SecretKept => f.write_str(
+                "hashSecret differs from that of the pinned maps, which stays in force; \
+                 to apply it, stop loxid, detach every interface and remove the pins",
+            ),
+            Note::OtherAbi { path } => {
+                write!(
+                    f,
+                    "{} is of another ABI: its connections are not carried over",
+                    path.display()
+                )
+            }
+            Note::DeadLink { path } => {
+                write!(f, "{}: its interface is gone; removed", path.display())
+            }
+            Note::BpffsMounted { path } => write!(f, "mounted a bpffs at {}", path.display()),
+        }
+    }
+}
