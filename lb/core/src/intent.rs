@@ -1,8 +1,18 @@
 //! Documents and their sources: everything that operators want, from every door.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
-use crate::service::{Service, ServiceKey};
+use thiserror::Error;
+
+use crate::service::{Service, ServiceError, ServiceKey};
+
+#[cfg(test)]
+mod tests;
+
+/// Longest name of a source, in bytes.
+pub const MAX_SOURCE_BYTES: usize = 63;
 
 /// Who a document is from. The order is precedence: where two documents claim one
 /// `ServiceKey`, the first source wins and the other is reported.
@@ -18,14 +28,225 @@ pub enum Source {
     Named(String),
 }
 
+/// Text that names no source.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "`{value}` is not a source: use file, api, kube/NAME or NAME, where NAME is 1 to {max} of a-z, 0-9 and -, and does not start with -",
+    max = MAX_SOURCE_BYTES
+)]
+pub struct SourceError {
+    pub value: String,
+}
+
 /// One source's services. Keys (and names) are unique: checked by the constructor.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Document {
     services: BTreeMap<ServiceKey, Service>,
 }
 
+/// What keeps a service out of a document; `index` is its place in the list given.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DocumentError {
+    #[error(
+        "service {key} is listed twice, first at services[{first}]: merge the two, or change one's port"
+    )]
+    DuplicateKey {
+        index: usize,
+        first: usize,
+        key: ServiceKey,
+    },
+    #[error("name `{name}` is used twice, first at services[{first}]: rename one, or leave it out")]
+    DuplicateName {
+        index: usize,
+        first: usize,
+        name: String,
+    },
+    #[error("service {key} is not valid")]
+    Service {
+        index: usize,
+        key: ServiceKey,
+        #[source]
+        source: ServiceError,
+    },
+}
+
+impl DocumentError {
+    /// The field within the document: `services[3].backends[2].address`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self {
+            Self::DuplicateKey { index, .. } => format!("services[{index}]"),
+            Self::DuplicateName { index, .. } => format!("services[{index}].name"),
+            Self::Service { index, source, .. } => format!("services[{index}].{}", source.path()),
+        }
+    }
+}
+
 /// All documents, by source.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Intent {
     pub documents: BTreeMap<Source, Document>,
+}
+
+/// The service that serves a key, and the source that it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Winner<'a> {
+    pub source: &'a Source,
+    pub service: &'a Service,
+}
+
+/// A claim that lost: another document, earlier in order, has the same key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    pub loser: Source,
+    pub key: ServiceKey,
+    pub winner: Source,
+}
+
+impl Document {
+    /// A document from its services, or everything that is wrong with them.
+    ///
+    /// # Errors
+    /// All that apply, in the order given. A port belongs to one service, so that services of a
+    /// document overlap exactly if their keys are equal.
+    pub fn new(services: Vec<Service>) -> Result<Self, Vec<DocumentError>> {
+        let mut errors = Vec::new();
+        let mut keys = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        for (index, service) in services.iter().enumerate() {
+            let key = service.key;
+            errors.extend(
+                service
+                    .check()
+                    .into_iter()
+                    .map(|source| DocumentError::Service { index, key, source }),
+            );
+            let first = *keys.entry(key).or_insert(index);
+            if first != index {
+                errors.push(DocumentError::DuplicateKey { index, first, key });
+            }
+            let Some(name) = &service.name else { continue };
+            let first = *names.entry(name.as_str()).or_insert(index);
+            if first != index {
+                errors.push(DocumentError::DuplicateName {
+                    index,
+                    first,
+                    name: name.clone(),
+                });
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            services: services
+                .into_iter()
+                .map(|service| (service.key, service))
+                .collect(),
+        })
+    }
+
+    /// Its services, in the order of their keys.
+    pub fn services(&self) -> impl ExactSizeIterator<Item = &Service> {
+        self.services.values()
+    }
+
+    #[must_use]
+    pub fn get(&self, key: &ServiceKey) -> Option<&Service> {
+        self.services.get(key)
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// The document with a service added, or put in the place of the one with its key. An index
+    /// in an error is a place in the order of keys.
+    ///
+    /// # Errors
+    /// The service is not valid, or its name is another's.
+    pub fn with(&self, service: Service) -> Result<Self, Vec<DocumentError>> {
+        let mut services = self.services.clone();
+        services.insert(service.key, service);
+        Self::new(services.into_values().collect())
+    }
+
+    /// The document without a service; None if there is none with this key.
+    #[must_use]
+    pub fn without(&self, key: &ServiceKey) -> Option<Self> {
+        let mut services = self.services.clone();
+        services.remove(key)?;
+        Some(Self { services })
+    }
+}
+
+impl Intent {
+    /// Who serves each key, and who would but for a document earlier in order.
+    #[must_use]
+    pub fn merge(&self) -> (BTreeMap<ServiceKey, Winner<'_>>, Vec<Conflict>) {
+        let mut winners: BTreeMap<ServiceKey, Winner<'_>> = BTreeMap::new();
+        let mut conflicts = Vec::new();
+        for (source, document) in &self.documents {
+            for service in document.services() {
+                let winner = winners
+                    .entry(service.key)
+                    .or_insert(Winner { source, service })
+                    .source;
+                if winner != source {
+                    conflicts.push(Conflict {
+                        loser: source.clone(),
+                        key: service.key,
+                        winner: winner.clone(),
+                    });
+                }
+            }
+        }
+        (winners, conflicts)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => f.write_str("file"),
+            Self::Api => f.write_str("api"),
+            Self::Kube(name) => write!(f, "kube/{name}"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = SourceError;
+
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        let name = |name: &str| match is_name(name) {
+            true => Ok(name.to_owned()),
+            false => Err(SourceError {
+                value: text.to_owned(),
+            }),
+        };
+        match text.split_once('/') {
+            Some(("kube", cluster)) => Ok(Self::Kube(name(cluster)?)),
+            Some(_) => Err(SourceError {
+                value: text.to_owned(),
+            }),
+            None if text == "file" => Ok(Self::File),
+            None if text == "api" => Ok(Self::Api),
+            None => Ok(Self::Named(name(text)?)),
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=MAX_SOURCE_BYTES).contains(&text.len())
+        && text.bytes().all(allowed)
+        && !text.starts_with('-')
 }

@@ -13,14 +13,24 @@ pub enum Op {
     PutHop(HopId, Option<Hop>),
     PutBackend(BackendId, BackendRow),
     /// Into arena space that no published service refers to.
-    PutMembers { first: u32, members: Arc<[BackendId]> },
-    PutSlots { first_word: u32, slots: Arc<[u16]> },
+    PutMembers {
+        first: u32,
+        members: Arc<[BackendId]>,
+    },
+    PutSlots {
+        first_word: u32,
+        slots: Arc<[u16]>,
+    },
     /// Fill the idle bank, switch, and wait until no packet reads the old one.
     Publish(Arc<Image>),
     /// Release every connection of a service that is no longer published.
     FlushService(ServiceId),
-    DropMembers { first: u32 },
-    DropSlots { first_word: u32 },
+    DropMembers {
+        first: u32,
+    },
+    DropSlots {
+        first_word: u32,
+    },
     DropBackend(BackendId),
     DropHop(HopId),
     DropInterface(InterfaceSlot),
