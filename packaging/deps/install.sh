@@ -18,7 +18,7 @@ say() { echo "deps: $*" >&2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
-rust_version() { rustc --version 2>/dev/null | awk '{ print $2 }'; }
+rust_version() { { rustc --version 2>/dev/null || true; } | awk '{ print $2 }'; }
 rust_is_there() {
 	command -v cargo >/dev/null && [ -n "$(rust_version)" ] && at_least "$rust_needed" "$(rust_version)"
 }
@@ -69,7 +69,7 @@ install_rust() {
 	fi
 	web=$(candidate rustc-web)
 	if [ -n "$web" ] && at_least "$rust_needed" "$web"; then
-		say "run: apt-get install cargo-web rustfmt-web (as root; or install rustup, see https://rustup.rs)"
+		say "run: apt-get install cargo-web rustfmt-web rust-web-clippy (as root; or install rustup, see https://rustup.rs)"
 	else
 		say "run: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
 	fi
