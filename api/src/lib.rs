@@ -1,1 +1,14 @@
-//! Skeleton.
+//! The management API of loxid: what goes over the wire, the server, and a typed client.
+//!
+//! - [`wire`]: the types of `/v1`, as JSON and YAML have them (serde lives here), and their
+//!   conversions to and from `lb_core`'s types, which cannot be invalid.
+//! - [`parse`]: text to wire types, strictly: unknown and duplicate keys, trailing text and bad
+//!   UTF-8 are errors with a place.
+//! - [`control`]: the seam to the daemon: commands with a reply each, and a snapshot to read.
+//! - [`edit`]: the fine-grained verbs, as pure edits of the document `api`.
+#![forbid(unsafe_code)]
+
+pub mod control;
+pub mod edit;
+pub mod parse;
+pub mod wire;

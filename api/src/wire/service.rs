@@ -1,0 +1,120 @@
+//! Services as they are: conditions, backends and traffic.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::document::Service;
+
+/// A service of any document, and how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// `vip:port/protocol`; IPv6 addresses in brackets.
+    #[schema(example = "20.20.20.1:2020/tcp")]
+    pub key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The document it is of.
+    #[schema(example = "api")]
+    pub source: String,
+    /// The generation of that document.
+    pub generation: u64,
+    /// As the document has it.
+    pub spec: Service,
+    /// At least `Programmed`; `Shadowed` if an earlier source has the same key.
+    pub conditions: Vec<Condition>,
+    pub backends: Vec<BackendStatus>,
+    pub traffic: Traffic,
+}
+
+/// One thing that is so, is not so, or isn't known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// `Programmed`, `Shadowed`, ...
+    #[serde(rename = "type")]
+    #[schema(example = "Programmed")]
+    pub kind: String,
+    pub status: ConditionStatus,
+    /// A word for programs.
+    #[schema(example = "NextHopUnresolved")]
+    pub reason: String,
+    /// For people. May be empty.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Serialized as `True`, `False`, `Unknown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub enum ConditionStatus {
+    True,
+    False,
+    Unknown,
+}
+
+/// A backend of one service, and how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendStatus {
+    pub address: String,
+    pub port: u16,
+    pub weight: u16,
+    pub state: BackendState,
+    /// Why it is in that state. May be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Of all services that lead to it.
+    pub traffic: Traffic,
+}
+
+/// Whether a backend takes connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendState {
+    /// Takes connections.
+    Active,
+    /// Weight 0: keeps the connections it has and takes no more.
+    Draining,
+    /// No next hop is known for it: the message says what is awaited.
+    Unresolved,
+    /// The service is not programmed.
+    Unknown,
+}
+
+/// Counters since the data plane was made. Bytes are IP packets' lengths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// From clients.
+    pub packets_in: u64,
+    /// To clients.
+    pub packets_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// Connections begun.
+    pub connections: u64,
+    /// Connections that live.
+    pub active_connections: u64,
+    /// Packets dropped.
+    pub dropped: u64,
+}
+
+/// A backend and the service it is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceBackend {
+    /// Key of the service.
+    pub service: String,
+    /// The document that the service is of.
+    pub source: String,
+    pub backend: BackendStatus,
+}
+
+/// The body of a change of a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Weight {
+    /// 0 to 1000.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub weight: i64,
+}

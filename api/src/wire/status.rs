@@ -1,0 +1,89 @@
+//! The appliance as a whole.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::service::Condition;
+
+/// How the appliance is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    #[schema(example = "0.1.0")]
+    pub version: String,
+    /// Name of the instance: of its pins and its lock.
+    #[schema(example = "loxid")]
+    pub instance: String,
+    /// The kernel's release.
+    #[schema(example = "6.12.0-amd64")]
+    pub kernel: String,
+    /// The daemon's uptime, seconds; the data plane may be older.
+    pub uptime: u64,
+    /// Of the newest document.
+    pub generation: u64,
+    /// `Ready`, `Reconciled`, ...
+    pub conditions: Vec<Condition>,
+    /// What an operator should look at.
+    pub warnings: Vec<String>,
+    /// What is so by design, and surprises.
+    pub notes: Vec<String>,
+    pub data_plane: DataPlane,
+    pub tables: Vec<TableUsage>,
+}
+
+/// Packets of services since the data plane was made: `rx = tx + passed + dropped`, exactly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DataPlane {
+    /// Received, and for a service or from a backend.
+    pub rx: u64,
+    /// Handed to a driver.
+    pub tx: u64,
+    /// To the stack of the box.
+    pub passed: u64,
+    pub dropped: u64,
+    /// `passed` and `dropped` by reason, the reasons that occurred.
+    pub reasons: Vec<ReasonCount>,
+}
+
+/// Packets of one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReasonCount {
+    #[schema(example = "no_backend")]
+    pub reason: String,
+    /// `pass` or `drop`.
+    pub class: String,
+    pub packets: u64,
+    /// What the reason means.
+    #[serde(default)]
+    pub meaning: String,
+}
+
+/// How full a table is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TableUsage {
+    #[schema(example = "connections")]
+    pub name: String,
+    pub used: u64,
+    pub capacity: u64,
+}
+
+/// A document that is stored, without its contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DocumentStatus {
+    #[schema(example = "api")]
+    pub source: String,
+    pub generation: u64,
+    /// How many it has.
+    pub services: u64,
+}
+
+/// All documents, in the order of precedence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Documents {
+    pub items: Vec<DocumentStatus>,
+}
