@@ -6,8 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod addr;
+pub mod arena;
 pub mod facts;
+pub mod hash;
 pub mod intent;
+pub mod maglev;
 pub mod plane;
+pub mod round_robin;
+pub mod routes;
 pub mod service;
+pub mod source_ports;
 pub mod tables;

@@ -112,8 +112,9 @@ pub struct Image {
     /// Addresses of the box that are not VIPs (martian check).
     pub local: std::collections::BTreeSet<IpAddr>,
     pub services: BTreeMap<ServiceId, ServiceRow>,
+    /// Disjoint, and as few as can be (`routes::disjoint`): a codec reads back what it wrote.
     pub routes: BTreeMap<Prefix, RouteRow>,
-    /// Endpoints whose packets may be replies: all backend rows, retired ones, too.
+    /// Endpoints whose packets may be replies: those of all backend rows, retired ones, too.
     pub repliers: std::collections::BTreeSet<BackendKey>,
 }
 
