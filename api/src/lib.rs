@@ -8,6 +8,7 @@
 //! - [`edit`]: the fine-grained verbs, as pure edits of the document `api`.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod control;
 pub mod edit;
 pub mod parse;

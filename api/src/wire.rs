@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod interface;
 mod invalid;
+mod list;
 mod service;
 mod status;
 
@@ -18,8 +19,9 @@ pub use document::{Backend, Document, Mode, NoBackend, Protocol, Select, Service
 pub use error::{ErrorBody, ErrorDetail, ErrorEnvelope};
 pub use interface::{Attach, AttachMode, InterfaceStatus, XdpMode};
 pub use invalid::{Invalid, Problem};
+pub use list::List;
 pub use service::{
     BackendState, BackendStatus, Condition, ConditionStatus, ServiceBackend, ServiceStatus,
     Traffic, Weight,
 };
-pub use status::{DataPlane, DocumentStatus, Documents, ReasonCount, Status, TableUsage};
+pub use status::{DataPlane, DocumentStatus, ReasonCount, Status, TableUsage};

@@ -80,10 +80,3 @@ pub struct DocumentStatus {
     /// How many it has.
     pub services: u64,
 }
-
-/// All documents, in the order of precedence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Documents {
-    pub items: Vec<DocumentStatus>,
-}
