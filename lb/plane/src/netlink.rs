@@ -4,14 +4,25 @@
 //! of thing* changed; that kind is then read whole. So nothing drifts: a lost event (ENOBUFS) or a
 //! slow tick leads to the same reading. All sockets are of the namespace that the caller is in.
 
+mod events;
+mod keep;
+mod read;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod watcher;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 
-use lb_core::addr::Mac;
+use lb_core::addr::{Mac, Prefix};
 use lb_core::facts::Route;
 
 use crate::attach::Mode;
+
+pub use socket::Requests;
+pub use watcher::Watcher;
 
 /// Everything netlink says of the box.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -46,36 +57,36 @@ pub struct RawLink {
     pub addresses: BTreeSet<(IpAddr, u8)>,
 }
 
+impl RawFacts {
+    /// The route that packets to an address take, by longest prefix.
+    pub fn route_to(&self, destination: IpAddr) -> Option<&Route> {
+        let longest = if destination.is_ipv4() { 32 } else { 128 };
+        (0..=longest).rev().find_map(|len| {
+            let prefix = Prefix::covering(destination, len);
+            let least = Route {
+                prefix,
+                ifindex: 0,
+                gateway: None,
+            };
+            self.routes
+                .range(least..)
+                .next()
+                .filter(|route| route.prefix == prefix)
+        })
+    }
+
+    /// The neighbour that packets to an address are handed to: its ifindex and address.
+    pub fn next_hop(&self, destination: IpAddr) -> Option<(u32, IpAddr)> {
+        let route = self.route_to(destination)?;
+        Some((route.ifindex, route.gateway.unwrap_or(destination)))
+    }
+}
+
+/// Why the kernel's tables were not read or changed.
 #[derive(Debug, thiserror::Error)]
 #[error("netlink: {call}")]
 pub struct NetlinkError {
     pub call: &'static str,
     #[source]
     pub source: io::Error,
-}
-
-/// Follows the facts of the network namespace it was made in.
-pub struct Watcher {}
-
-impl Watcher {
-    /// Subscribes, then reads everything. Needs a tokio runtime.
-    pub fn new() -> Result<Watcher, NetlinkError> {
-        todo!()
-    }
-
-    /// The facts as last read.
-    pub fn facts(&self) -> &RawFacts {
-        todo!()
-    }
-
-    /// Waits until the facts differ from those last returned. Cancel safe.
-    pub async fn changed(&mut self) -> Result<(), NetlinkError> {
-        todo!()
-    }
-
-    /// Asks the kernel to keep the next hops (neighbours, gateways) towards these addresses
-    /// resolved, and not those of earlier calls. Call it again whenever the facts changed.
-    pub fn keep(&mut self, _destinations: &BTreeSet<IpAddr>) -> Result<(), NetlinkError> {
-        todo!()
-    }
 }
