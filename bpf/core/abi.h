@@ -165,7 +165,9 @@ struct lb_bank {
 	__u64 port_seed; /* odd */
 	__u32 route_root4; /* a route value, as in struct lb_route_node */
 	__u32 route_root6;
-	__u64 reserved[5];
+	__u32 route_list; /* for user space: the node where the routes are listed, */
+	__u32 route_count; /* ... as prefixes, and their number */
+	__u64 reserved[4];
 };
 
 struct lb_line {
@@ -219,7 +221,8 @@ struct lb_service {
 	__u16 port; /* machine's order */
 	__u16 reserved1;
 	__u32 address[4]; /* of the VIP */
-	__u32 reserved2[5];
+	__u32 idle_seconds; /* for user space: what `idle` was made of */
+	__u32 reserved2[4];
 };
 
 #define LB_BACKEND_USED 1U
@@ -239,6 +242,7 @@ struct lb_backend {
  * interface slot in bits 48-55, and LB_HOP_VALID.
  */
 #define LB_HOP_VALID (1ULL << 63)
+#define LB_HOP_USED (1ULL << 62) /* for user space: the row of `hops` exists, resolved or not */
 #define LB_HOP_MAC 0xffffffffffffULL
 #define LB_HOP_SLOT_SHIFT 48
 /* A connection's reply word: a hop word learned from its packets (valid), or route generation << 32 | hop id. */
