@@ -1,0 +1,24 @@
+use super::*;
+use crate::abi::{LB_MAX_REASONS, lb_answer, lb_conn_event, lb_reason};
+
+#[test]
+fn every_item_of_the_enums_has_a_name() {
+    assert_eq!(REASONS.len() as u32, lb_reason::LB_REASON_COUNT);
+    assert_eq!(ANSWERS.len() as u32, lb_answer::LB_ANSWER_COUNT);
+    assert_eq!(CONN_EVENTS.len() as u32, lb_conn_event::LB_CONN_EVENT_COUNT);
+    assert!(REASONS.len() <= LB_MAX_REASONS as usize);
+}
+
+#[test]
+fn a_reason_keeps_code_class_and_meaning_of_its_line() {
+    let reason = Reason::named("no_backend").expect("it is in abi.h");
+    assert_eq!(reason.code, lb_reason::LB_REASON_NO_BACKEND);
+    assert_eq!(reason.class, Class::Drop);
+    assert_eq!(reason.meaning, "the service has no usable backend");
+    assert_eq!(Reason::of(reason.code), Some(reason));
+}
+
+#[test]
+fn an_unknown_code_is_no_reason() {
+    assert_eq!(Reason::of(lb_reason::LB_REASON_COUNT), None);
+}

@@ -1,0 +1,157 @@
+//! The core in user space: packets through `lb_forward`, and the connection table natively.
+
+use crate::reason::Reason;
+use crate::region::{Region, Regions};
+
+#[allow(
+    dead_code,
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals
+)]
+#[allow(clippy::all, unused_qualifications)]
+mod c {
+    include!(concat!(env!("OUT_DIR"), "/user.rs"));
+}
+
+/// What becomes of a packet, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub action: Action,
+    pub reason: Reason,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// To the box's own stack, untouched.
+    Pass,
+    Drop,
+    /// Out of the interface that it came from.
+    Tx {
+        slot: u32,
+    },
+    /// Out of another interface.
+    Redirect {
+        slot: u32,
+    },
+}
+
+/// The user host: one per thread, any number on the same regions and beside the kernel.
+pub struct UserHost {
+    regions: Regions,
+    user: c::lb_user,
+    buffer: Vec<u8>,
+}
+
+// SAFETY: the pointers in `user` are those of `regions`, which may be used from any thread.
+unsafe impl Send for UserHost {}
+
+impl UserHost {
+    /// A host on `regions` that counts in row `cpu_slot` of the per-CPU regions, which nobody
+    /// else writes.
+    pub fn new(regions: &Regions, cpu_slot: u32) -> Self {
+        let region = Region::ALL.map(|region| {
+            let part = regions.part(region);
+            c::lb_user_region {
+                base: part.base.cast(),
+                stride: part.stride as u64,
+                count: part.count as u64,
+            }
+        });
+        let user = c::lb_user {
+            region,
+            config: *regions.config(),
+            slot: cpu_slot,
+            clock_set: 0,
+            now_ns: 0,
+        };
+        Self {
+            regions: regions.clone(),
+            user,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// The regions that the host works on.
+    pub fn regions(&self) -> &Regions {
+        &self.regions
+    }
+
+    /// Sets the clock, in nanoseconds; None is CLOCK_MONOTONIC_COARSE, as in the kernel.
+    pub fn set_now(&mut self, now: Option<u64>) {
+        self.user.clock_set = u32::from(now.is_some());
+        self.user.now_ns = now.unwrap_or(0);
+    }
+
+    /// The clock's tick: the unit of ages and timeouts.
+    pub fn tick(&self) -> u32 {
+        // SAFETY: reads `user` only.
+        unsafe { c::lb_user_tick(&self.user) }
+    }
+
+    /// Runs a frame, received on `ifindex`, through the core, which rewrites it in place.
+    ///
+    /// # Panics
+    /// When the core leaves a verdict or a reason that doesn't exist.
+    pub fn forward(&mut self, frame: &mut Vec<u8>, ifindex: u32) -> Verdict {
+        let headroom = c::LB_USER_HEADROOM as usize;
+        self.buffer.clear();
+        self.buffer.resize(headroom, 0);
+        self.buffer.extend_from_slice(frame);
+        let mut run = c::lb_user_frame {
+            buffer: self.buffer.as_mut_ptr(),
+            offset: c::LB_USER_HEADROOM,
+            length: frame.len() as u32,
+            ifindex,
+            verdict: 0,
+            slot: 0,
+            reason: 0,
+        };
+        // SAFETY: the buffer is as user.h says, and the regions are those of `self.regions`.
+        unsafe { c::lb_user_forward(&self.user, &mut run) };
+        let start = run.offset as usize;
+        frame.clear();
+        frame.extend_from_slice(&self.buffer[start..start + run.length as usize]);
+        verdict(&run)
+    }
+}
+
+/// The bit of an endpoint (address as on the wire, port in network order) in a filter bitmap.
+pub fn filter_bit(address: [u32; 4], port_be: u16, protocol: u8, bits: u32) -> u32 {
+    // SAFETY: reads the four words only.
+    unsafe { c::lb_user_filter_bit(address.as_ptr(), port_be, protocol, bits) }
+}
+
+/// The two lines, within a bank of `count`, where the record of an address may be.
+pub fn vip_lines(address: [u32; 4], seed: u64, count: u32) -> [u32; 2] {
+    let mut lines = [0; 2];
+    // SAFETY: reads four words, writes two.
+    unsafe { c::lb_user_vip_lines(address.as_ptr(), seed, count, lines.as_mut_ptr()) };
+    lines
+}
+
+/// The two lines, within a bank of `count`, where the record of a port's key may be.
+pub fn port_lines(key: u64, seed: u64, count: u32) -> [u32; 2] {
+    let mut lines = [0; 2];
+    // SAFETY: writes two words.
+    unsafe { c::lb_user_port_lines(key, seed, count, lines.as_mut_ptr()) };
+    lines
+}
+
+fn verdict(run: &c::lb_user_frame) -> Verdict {
+    // enum lb_verdict of host.h, whose values are those of enum xdp_action.
+    let action = match run.verdict {
+        1 => Action::Drop,
+        2 => Action::Pass,
+        3 => Action::Tx { slot: run.slot },
+        4 => Action::Redirect { slot: run.slot },
+        other => panic!("the core left verdict {other}"),
+    };
+    let reason = Reason::of(run.reason).expect("the core leaves reasons of enum lb_reason");
+    Verdict { action, reason }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
