@@ -242,7 +242,6 @@ struct lb_backend {
  * interface slot in bits 48-55, and LB_HOP_VALID.
  */
 #define LB_HOP_VALID (1ULL << 63)
-#define LB_HOP_USED (1ULL << 62) /* for user space: the row of `hops` exists, resolved or not */
 #define LB_HOP_MAC 0xffffffffffffULL
 #define LB_HOP_SLOT_SHIFT 48
 /* A connection's reply word: a hop word learned from its packets (valid), or route generation << 32 | hop id. */
