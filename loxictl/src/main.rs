@@ -1,1 +1,63 @@
-fn main() {}
+//! `loxictl`: the command line of loxid. Data goes to stdout, talk to stderr.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod diff;
+mod document;
+mod edit;
+mod failure;
+mod listing;
+mod output;
+mod report;
+mod session;
+mod table;
+mod watch;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Failure, Result};
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if failure.has_message() {
+                eprintln!("error: {failure}");
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime(format!("starting: {error}")))?;
+    runtime.block_on(dispatch(cli))
+}
+
+async fn dispatch(cli: Cli) -> Result<()> {
+    let session = Session::new(&cli.global);
+    match cli.command {
+        Command::Apply(apply) => apply.run(&session).await,
+        Command::Diff(diff) => diff.run(&session).await,
+        Command::Export(export) => export.run(&session).await,
+        Command::Create(create) => create.run(&session).await,
+        Command::Delete(delete) => delete.run(&session).await,
+        Command::Get(get) => get.run(&session).await,
+        Command::Status(status) => status.run(&session).await,
+        Command::Attach(attach) => attach.run(&session).await,
+        Command::Detach(detach) => detach.run(&session).await,
+        Command::Test(test) => test.run(&session).await,
+        Command::Completion(completion) => completion.run(&session),
+        Command::Man(man) => man.run(),
+    }
+}
