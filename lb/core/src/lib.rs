@@ -7,13 +7,18 @@
 
 pub mod addr;
 pub mod arena;
+pub mod compile;
 pub mod facts;
 pub mod hash;
 pub mod intent;
 pub mod maglev;
+pub mod paths;
+pub mod plan;
 pub mod plane;
 pub mod round_robin;
 pub mod routes;
 pub mod service;
 pub mod source_ports;
+pub mod status;
 pub mod tables;
+pub mod twin;

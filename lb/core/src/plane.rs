@@ -1,8 +1,8 @@
-//! The seam between deciding and doing: what a plane can be told, and the twin used in tests.
+//! The seam between deciding and doing: what a plane can be told.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::service::Protocol;
 use crate::tables::*;
 
 /// One step towards other tables. After every prefix of a plan no packet can reach a row that
@@ -58,8 +58,5 @@ pub trait Plane {
     fn read(&mut self) -> Result<Tables, Self::Error>;
     fn apply(&mut self, op: &Op) -> Result<(), Self::Error>;
     /// Live connections by backend row: a removed backend's row is kept while it has any.
-    fn connections(&mut self) -> Result<std::collections::BTreeMap<BackendId, u64>, Self::Error>;
+    fn connections(&mut self) -> Result<BTreeMap<BackendId, u64>, Self::Error>;
 }
-
-#[allow(dead_code)]
-fn _lexicon(_: Protocol) {}

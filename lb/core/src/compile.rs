@@ -1,0 +1,209 @@
+//! Intent and facts to tables: pure, whole, and steady.
+//!
+//! Nothing here depends on the order in which things were configured, only on what is configured
+//! and on what the plane holds (`Previous`). What the plane holds matters because packets read it
+//! while it changes:
+//!
+//! - A service keeps its id, and an endpoint its backend id. Neither is given to another before a
+//!   publish lies between: packets may still go by the old image.
+//! - Slot tables and member lists that did not change stay where they are. Changed ones go to
+//!   space that is free in the arenas as they stand; what they leave behind is free the next time.
+//! - A backend that is no longer wanted keeps its row (it is *retired*) while connections lead to
+//!   it, and in any case until a publish has passed since a service referred to it.
+//! - Where a capacity is used up, services that are programmed already go first. If there is no
+//!   room for such a service's changed tables, it keeps those that it has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::addr::check_family;
+use crate::facts::Facts;
+use crate::intent::{Conflict, Intent, Source, Winner};
+use crate::paths::{Neighbour, Path, Paths};
+use crate::plane::Limits;
+use crate::service::{Endpoint, Selection, Service, ServiceKey};
+use crate::status::{Condition, Notice, ProgrammedReason, ServiceStatus};
+use crate::tables::*;
+
+mod conditions;
+mod replies;
+mod rows;
+
+use rows::Rows;
+
+#[cfg(test)]
+mod tests;
+
+/// What the plane holds, and what it cannot say of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Previous<'a> {
+    /// As read back from the plane.
+    pub tables: &'a Tables,
+    /// Live connections by backend row (`Plane::connections`).
+    pub live: &'a BTreeMap<BackendId, u64>,
+    /// Services that are gone from the tables but whose connections may not all be released: an
+    /// `Op::FlushService` that was not done, or not known to be.
+    pub retiring: &'a BTreeSet<ServiceId>,
+    /// Of the compile before; empty after a start.
+    pub assignments: &'a Assignments,
+}
+
+/// What one compile tells the next beyond the tables. Correctness does not need it: without it
+/// next hops may get other ids, and slot tables are built again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assignments {
+    hops: BTreeMap<Neighbour, HopId>,
+    built: BTreeMap<Recipe, Arc<[u16]>>,
+}
+
+/// All that a slot table depends on. Members without a usable path have weight 0.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Recipe {
+    selection: Selection,
+    members: Vec<(Endpoint, u16)>,
+}
+
+/// The outcome of a compile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    pub tables: Tables,
+    /// Every service of every document.
+    pub conditions: BTreeMap<(Source, ServiceKey), ServiceStatus>,
+    pub conflicts: Vec<Conflict>,
+    pub notices: BTreeSet<Notice>,
+    /// Backends that no service refers to and whose rows are kept.
+    pub retired: BTreeSet<BackendId>,
+    /// Backends' next hops and gateways, which the box should keep resolved.
+    pub neighbours: BTreeSet<Neighbour>,
+    pub assignments: Assignments,
+}
+
+/// Compiles all documents for a box as it is, for a plane that holds `previous`.
+#[must_use]
+pub fn compile(intent: &Intent, facts: &Facts, previous: &Previous, limits: &Limits) -> Compiled {
+    let paths = Paths::new(facts);
+    let (winners, conflicts) = intent.merge();
+    let mut rows = Rows::new(facts, previous, limits);
+    let mut towards = Towards {
+        paths: &paths,
+        found: BTreeMap::new(),
+    };
+    let mut conditions = BTreeMap::new();
+
+    let (incumbents, newcomers): (Vec<_>, Vec<_>) = winners
+        .values()
+        .partition(|winner| rows.is_incumbent(&winner.service.key));
+    for winner in incumbents.into_iter().chain(newcomers) {
+        let Winner { source, service } = winner;
+        towards.look_up(service);
+        let outcome = rows.admit(service, &towards.found);
+        let status = conditions::of(service, &outcome, &rows, &towards);
+        conditions.insert((source.clone(), service.key), status);
+    }
+    conditions.extend(conflicts.iter().map(lost));
+
+    let replies = replies::compile(&paths, previous, limits);
+    let mut neighbours = replies.neighbours;
+    neighbours.extend(towards.found.values().filter_map(|path| match path {
+        Path::Out { neighbour, .. } => Some(*neighbour),
+        _ => None,
+    }));
+    let interfaces = paths
+        .attached()
+        .map(|(slot, link)| (slot, interface(link)))
+        .collect();
+    let vips = rows
+        .vips
+        .iter()
+        .map(|vip| (*vip, vip_row(*vip, &paths, facts)))
+        .collect();
+    let local = facts.own.iter().filter(|own| check_family(**own).is_ok());
+    let local = local
+        .filter(|own| !rows.vips.contains(own))
+        .copied()
+        .collect();
+    let (backends, retired) = rows.backends(&paths);
+    let tables = Tables {
+        interfaces,
+        hops: replies.hops,
+        image: Image {
+            vips,
+            local,
+            repliers: backends.values().map(|row| row.key).collect(),
+            services: rows.services,
+            routes: replies.routes,
+        },
+        backends,
+        members: rows.members,
+        slots: rows.slots,
+    };
+    Compiled {
+        tables,
+        conditions,
+        conflicts,
+        notices: replies.notices,
+        retired,
+        neighbours,
+        assignments: Assignments {
+            hops: replies.ids,
+            built: rows.built,
+        },
+    }
+}
+
+/// Paths by destination, each looked up once.
+struct Towards<'a> {
+    paths: &'a Paths<'a>,
+    found: BTreeMap<IpAddr, Path>,
+}
+
+impl Towards<'_> {
+    fn look_up(&mut self, service: &Service) {
+        for endpoint in service.backends.keys() {
+            self.found
+                .entry(endpoint.addr)
+                .or_insert_with(|| self.paths.find(endpoint.addr));
+        }
+    }
+}
+
+fn lost(conflict: &Conflict) -> ((Source, ServiceKey), ServiceStatus) {
+    let Conflict { loser, key, winner } = conflict;
+    let message = format!(
+        "{key} is served as document `{winner}` says, which goes before `{loser}`: remove it from one of them"
+    );
+    let programmed = Condition {
+        status: false,
+        reason: ProgrammedReason::Conflict,
+        message,
+    };
+    let status = ServiceStatus {
+        id: None,
+        programmed,
+        backends: BTreeMap::new(),
+    };
+    ((loser.clone(), *key), status)
+}
+
+fn interface(link: &crate::facts::Link) -> InterfaceRow {
+    let address4 = link.addresses.iter().find_map(|(addr, _)| match addr {
+        IpAddr::V4(v4) => Some(*v4),
+        IpAddr::V6(_) => None,
+    });
+    InterfaceRow {
+        ifindex: link.ifindex,
+        mac: link.mac,
+        mtu: link.mtu,
+        address4,
+    }
+}
+
+/// ARP and pings for the box's own addresses are the stack's to answer.
+fn vip_row(vip: IpAddr, paths: &Paths, facts: &Facts) -> VipRow {
+    let own = facts.own.contains(&vip);
+    VipRow {
+        arp: if own { 0 } else { paths.connected(vip) },
+        echo: !own,
+    }
+}
