@@ -1,1 +1,78 @@
-fn main() {}
+//! Benchmarks of loxid: packets a second beside other forwarders (`wire`), and nanoseconds a
+//! packet (`packet`). Without a command both run.
+#![forbid(unsafe_code)]
+
+mod contestant;
+mod frame;
+mod injector;
+mod machine;
+mod median;
+mod object;
+mod packet;
+mod plan;
+mod reference;
+mod report;
+mod sink;
+mod topology;
+mod wire;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Benchmarks of loxid. Needs root; all traffic stays in network namespaces of its own.
+#[derive(Parser)]
+#[command(name = "lb-benchmarks")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Packets a second, beside other forwarders, in interleaved rounds.
+    Wire,
+    /// Nanoseconds a packet, of programs alone.
+    Packet,
+}
+
+#[derive(Args, Clone)]
+pub struct Options {
+    /// Contestants, by name; all unless given.
+    #[arg(long, value_delimiter = ',', global = true)]
+    only: Vec<String>,
+    /// Numbers of established flows (powers of two, or 1k, 64k, 1M), or `new`.
+    #[arg(long, value_delimiter = ',', global = true)]
+    flows: Vec<String>,
+    /// Interleaved rounds.
+    #[arg(long, global = true)]
+    rounds: Option<usize>,
+    /// About how long one contestant is measured in one round.
+    #[arg(long, global = true)]
+    seconds: Option<f64>,
+    /// Three short rounds.
+    #[arg(long, env = "QUICK", global = true, value_parser = clap::builder::FalseyValueParser::new())]
+    quick: bool,
+    /// The core that everything runs on.
+    #[arg(long, default_value_t = 1, global = true)]
+    core: usize,
+    /// Where the table and the rows go; unless given, a complete run writes benchmarks/results/DATE.
+    #[arg(long, global = true)]
+    output: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let plan = plan::Plan::new(&arguments.options)?;
+    plan::require_root()?;
+    machine::pin_to(plan.core)?;
+    match arguments.command {
+        Some(Command::Wire) => wire::run(&plan),
+        Some(Command::Packet) => packet::run(&plan),
+        None => {
+            wire::run(&plan)?;
+            packet::run(&plan)
+        }
+    }
+}

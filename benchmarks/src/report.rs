@@ -1,0 +1,219 @@
+//! Rows, their ratios and targets; a table for people and JSON for programs.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::contestant::{Kind, Sample};
+use crate::frame::FRAME_BYTES;
+use crate::machine::Machine;
+use crate::median::{median, median_ratio};
+use crate::plan::{Plan, Scenario, Traffic};
+
+#[derive(Serialize, Clone)]
+pub struct Row {
+    pub scenario: String,
+    pub contestant: &'static str,
+    /// None: each packet is a flow's first.
+    pub flows: Option<u64>,
+    pub bytes: usize,
+    pub median_mpps: f64,
+    /// The median of ratios within a round.
+    pub ratio_to_limit: Option<f64>,
+    /// Of the packets sent, how many arrived: the worst round.
+    pub delivered: f64,
+    pub rounds: Vec<f64>,
+}
+
+impl Row {
+    pub fn new(scenario: &Scenario, kind: Kind, samples: &[Sample]) -> Row {
+        let rounds: Vec<f64> = samples.iter().map(|sample| sample.mpps).collect();
+        Row {
+            scenario: scenario.name.clone(),
+            contestant: kind.name(),
+            flows: match scenario.traffic {
+                Traffic::Established(flows) => Some(flows),
+                Traffic::New => None,
+            },
+            bytes: FRAME_BYTES,
+            median_mpps: median(&rounds),
+            ratio_to_limit: None,
+            delivered: samples
+                .iter()
+                .map(|sample| sample.delivered)
+                .fold(f64::INFINITY, f64::min),
+            rounds,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    machine: Machine,
+    rows: &'a [Row],
+}
+
+/// A figure to reach: contestant's median ratio to another.
+struct Target {
+    scenario: &'static str,
+    to: &'static str,
+    least: f64,
+}
+
+const fn target(scenario: &'static str, to: &'static str, least: f64) -> Target {
+    Target {
+        scenario,
+        to,
+        least,
+    }
+}
+
+/// Of our dnat.
+const TARGETS: [Target; 7] = [
+    target("1k flows", "limit", 0.75),
+    target("1M flows", "limit", 0.32),
+    target("new flows", "limit", 0.18),
+    target("1k flows", "nft", 5.5),
+    target("1M flows", "nft", 6.0),
+    target("new flows", "nft", 3.5),
+    target("1M flows", "cold", 0.85),
+];
+const OURS: &str = "dnat";
+
+#[derive(Default)]
+pub struct Report {
+    rows: Vec<Row>,
+    last: usize,
+}
+
+impl Report {
+    pub fn new() -> Report {
+        Report::default()
+    }
+
+    /// Adds a scenario's rows, and their ratios.
+    pub fn add(&mut self, mut rows: Vec<Row>) {
+        let limit = rows
+            .iter()
+            .find(|row| row.contestant == Kind::Limit.name())
+            .map(|row| row.rounds.clone());
+        for row in &mut rows {
+            row.ratio_to_limit = limit
+                .as_deref()
+                .map(|limit| median_ratio(&row.rounds, limit));
+        }
+        self.last = self.rows.len();
+        self.rows.extend(rows);
+    }
+
+    pub fn print_last(&self) {
+        print!("{}", table(&self.rows[self.last..]));
+    }
+
+    /// Prints what was to be reached, and writes the results where they are to be kept.
+    pub fn finish(&self, plan: &Plan) -> anyhow::Result<()> {
+        let machine = Machine::describe();
+        let targets = self.targets();
+        println!("{targets}");
+        let directory = match &plan.output {
+            Some(directory) => directory.clone(),
+            None if plan.complete => PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+                .join("results")
+                .join(&machine.date),
+            None => return Ok(()),
+        };
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("making {}", directory.display()))?;
+        let text = markdown(&machine, plan, &table(&self.rows), &targets);
+        write(&directory.join("wire.md"), &text)?;
+        let json = serde_json::to_string_pretty(&Document {
+            machine,
+            rows: &self.rows,
+        })
+        .context("writing JSON")?;
+        write(&directory.join("wire.json"), &(json + "\n"))
+    }
+
+    fn targets(&self) -> String {
+        let mut text = String::new();
+        for target in &TARGETS {
+            let find = |name| {
+                self.rows
+                    .iter()
+                    .find(|row| row.scenario == target.scenario && row.contestant == name)
+            };
+            let (Some(ours), Some(other)) = (find(OURS), find(target.to)) else {
+                continue;
+            };
+            let ratio = median_ratio(&ours.rounds, &other.rounds);
+            let verdict = if ratio >= target.least {
+                "reached"
+            } else {
+                "NOT reached"
+            };
+            let _infallible = writeln!(
+                text,
+                "- {}: {OURS} / {} = {ratio:.2}, to reach {:.2}: {verdict}",
+                target.scenario, target.to, target.least
+            );
+        }
+        text
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| scenario | contestant | Mpps (median) | of the limit | least to most | arrived |\n|---|---|---:|---:|---:|---:|\n",
+    );
+    for row in rows {
+        let ratio = row
+            .ratio_to_limit
+            .map_or("-".into(), |ratio| format!("{ratio:.3}"));
+        let least = row.rounds.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = row.rounds.iter().copied().fold(0.0, f64::max);
+        let _infallible = writeln!(
+            text,
+            "| {} | {} | {:.3} | {ratio} | {least:.3} to {most:.3} | {:.2} % |",
+            row.scenario,
+            row.contestant,
+            row.median_mpps,
+            row.delivered * 100.0
+        );
+    }
+    text
+}
+
+fn markdown(machine: &Machine, plan: &Plan, table: &str, targets: &str) -> String {
+    let contestants: String = plan
+        .contestants
+        .iter()
+        .map(|kind| format!("- `{}`: {}\n", kind.name(), kind.meaning()))
+        .collect();
+    format!(
+        "# Packets a second\n\n\
+         {cpu}, {cores} cores, {memory} GiB; {kernel}; commit {commit}; {date}. Command: `{command}`.\n\n\
+         UDP frames of {FRAME_BYTES} bytes, as live frames (BPF_PROG_TEST_RUN) arriving on the client-side veth of the balancer's \
+         namespace; what arrives on the far side of the backend-side veth counts. Everything runs on one core. {rounds} rounds, \
+         interleaved; the ratio is the median of ratios within a round. Established flows have each seen a reply. \
+         New flows meet a full table (of {capacity} connections) but for kernel and nft, whose tables have room.\n\n\
+         {contestants}\n{table}\n{targets}",
+        cpu = machine.cpu,
+        cores = machine.cores,
+        memory = machine.memory_gib,
+        kernel = machine.kernel,
+        commit = machine.commit,
+        date = machine.date,
+        command = machine.command,
+        rounds = plan.rounds,
+        capacity = crate::plan::CAPACITY,
+    )
+}
+
+fn write(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
