@@ -281,6 +281,11 @@ impl ControlHandle {
         self.state.borrow().clone()
     }
 
+    /// The daemon's end is gone.
+    pub fn is_closed(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     /// Sends a command and waits for its reply, `REPLY_TIMEOUT` at most.
     pub async fn call<T>(
         &self,

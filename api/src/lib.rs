@@ -5,6 +5,8 @@
 //! - [`parse`]: text to wire types, strictly: unknown and duplicate keys, trailing text and bad
 //!   UTF-8 are errors with a place.
 //! - [`control`]: the seam to the daemon: commands with a reply each, and a snapshot to read.
+//! - [`server`]: the routes, who may use them, and the sockets.
+//! - [`client`]: the same from the other side.
 //! - [`edit`]: the fine-grained verbs, as pure edits of the document `api`.
 #![forbid(unsafe_code)]
 
@@ -12,4 +14,5 @@ pub mod client;
 pub mod control;
 pub mod edit;
 pub mod parse;
+pub mod server;
 pub mod wire;

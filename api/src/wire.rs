@@ -14,7 +14,7 @@ mod status;
 pub use change::{Applied, Change, ChangeKind, changes};
 pub use connection::{Connection, ConnectionState, ConnectionsPage};
 pub(crate) use convert::edit_problems;
-pub use convert::{endpoint, parse_service_key, parse_source, service_key};
+pub use convert::{endpoint, interface_name, parse_service_key, parse_source, service_key};
 pub use document::{Backend, Document, Mode, NoBackend, Protocol, Select, Service};
 pub use error::{ErrorBody, ErrorDetail, ErrorEnvelope};
 pub use interface::{Attach, AttachMode, InterfaceStatus, XdpMode};

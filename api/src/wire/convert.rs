@@ -43,6 +43,21 @@ pub fn endpoint(addr: &str, port: &str) -> Result<Endpoint, Invalid> {
     })
 }
 
+/// A name that the kernel may give to an interface (`dev_valid_name`): 1 to 15 bytes, no slash,
+/// colon or white space, not `.` or `..`.
+pub fn interface_name(field: &str, text: &str) -> Result<String, Problem> {
+    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+    if (1..=15).contains(&text.len()) && !text.chars().any(bad) && text != "." && text != ".." {
+        return Ok(text.to_owned());
+    }
+    let rule = "1 to 15 bytes without slash, colon and white space";
+    Err(Problem::new(
+        field,
+        format!("`{text}` is not the name of an interface"),
+        rule,
+    ))
+}
+
 fn port_text(field: &str, text: &str) -> Result<NonZeroU16, Problem> {
     match text.parse::<i64>() {
         Ok(value) => port(field, value),
