@@ -23,6 +23,7 @@
 //! [`sweep::INTERVAL`], and reads what it shows from [`KernelPlane::reader`].
 
 pub mod attach;
+mod codec;
 pub mod kernel;
 pub mod netlink;
 pub mod options;

@@ -58,9 +58,10 @@ impl Events {
         let socket = open(GROUPS, SockFlag::SOCK_NONBLOCK).map_err(failed("event socket"))?;
         // Beyond net.core.rmem_max only with CAP_NET_ADMIN; a smaller buffer overruns and resyncs.
         let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES);
-        let socket = AsyncFd::register(socket).map_err(|source| NetlinkError {
+        // SAFETY: the socket owns its descriptor, and stays in the AsyncFd until both are dropped.
+        let socket = unsafe { AsyncFd::register(socket) }.map_err(|error| NetlinkError {
             call: "register event socket",
-            source,
+            source: error.into(),
         })?;
         Ok(Events {
             socket,
