@@ -169,7 +169,8 @@ pub struct Regions {
 struct Inner {
     parts: [Part; REGION_COUNT],
     config: abi::lb_config,
-    owned: bool,
+    /// Whoever keeps memory that isn't ours; dropped with the last handle.
+    keeper: Option<Box<dyn Send + Sync>>,
 }
 
 // SAFETY: memory is accessed by atomic words only, here and in the core; the parts never change.
@@ -179,7 +180,7 @@ unsafe impl Sync for Inner {}
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.owned {
+        if self.keeper.is_none() {
             for part in &self.parts {
                 // SAFETY: Regions::heap allocated each part with the same layout.
                 unsafe { dealloc(part.base, heap_layout(part.stride * part.count)) };
@@ -214,21 +215,25 @@ impl Regions {
             inner: Arc::new(Inner {
                 parts,
                 config: *config,
-                owned: true,
+                keeper: None,
             }),
         }
     }
 
     /// Memory that somebody else keeps, such as mapped BPF arrays, in the order of
-    /// [`Region::ALL`].
+    /// [`Region::ALL`]. The keeper is dropped with the last handle.
     ///
     /// # Safety
     /// Each part is readable and writable memory of `stride * count` bytes, aligned to 8, until
-    /// the last clone is gone, and is changed by nobody but through atomic words.
+    /// the keeper is dropped, and is changed by nobody but through atomic words.
     ///
     /// # Panics
     /// When a stride or a count is not the one of [`element_size`] and [`elements`].
-    pub unsafe fn from_raw(parts: [Part; REGION_COUNT], config: &abi::lb_config) -> Self {
+    pub unsafe fn from_raw(
+        parts: [Part; REGION_COUNT],
+        config: &abi::lb_config,
+        keeper: Box<dyn Send + Sync>,
+    ) -> Self {
         for (region, part) in Region::ALL.iter().zip(&parts) {
             assert_eq!(
                 part.stride,
@@ -247,7 +252,7 @@ impl Regions {
             inner: Arc::new(Inner {
                 parts,
                 config: *config,
-                owned: false,
+                keeper: Some(keeper),
             }),
         }
     }
