@@ -61,16 +61,15 @@ pub struct Global {
     #[arg(long, global = true, value_name = "URL", env = "LOXID_SERVER", default_value = DEFAULT_SERVER)]
     pub server: Target,
 
-    /// How to print data
+    /// How to print data: table, wide (more columns), json, yaml or name (only the keys)
     #[arg(
         short,
         long,
         global = true,
         value_name = "FORMAT",
-        default_value = "table",
-        hide_possible_values = true,
-        long_help = "How to print data: table, wide (more columns), json, yaml, or name (only the keys)"
+        default_value = "table"
     )]
+    #[arg(hide_possible_values = true)]
     pub output: Format,
 
     /// No colour, also on a terminal (as a non-empty NO_COLOR)

@@ -53,9 +53,9 @@ impl Merged {
             if let Some(other) = self.keys.insert(key.clone(), file.to_owned()) {
                 return Err(twice(&format!("service {key}"), &other, file));
             }
-            if let Some(name) = &service.name
-                && let Some(other) = self.names.insert(name.clone(), file.to_owned())
-            {
+            let name = service.name.as_ref();
+            let other = name.and_then(|name| self.names.insert(name.clone(), file.to_owned()));
+            if let (Some(name), Some(other)) = (name, other) {
                 return Err(twice(&format!("a service named `{name}`"), &other, file));
             }
             self.document.services.push(service);

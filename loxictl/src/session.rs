@@ -6,8 +6,8 @@ use lb_api::client::{ApiError, ChangeOptions, Client, ClientError, ConnectionsRe
 use lb_api::control::Generation;
 pub use lb_api::control::Precondition;
 use lb_api::wire::{
-    Applied, Attach, AttachMode, ConnectionsPage, Document, DocumentStatus, InterfaceStatus,
-    ServiceBackend, ServiceStatus, Status,
+    Applied, Attach, AttachMode, Connection, ConnectionsPage, Document, DocumentStatus,
+    InterfaceStatus, ServiceBackend, ServiceStatus, Status,
 };
 use lb_core::intent::Source;
 
@@ -93,6 +93,21 @@ impl Session {
         self.client.connections(request).await.map_err(failure)
     }
 
+    /// The first connection that is found, on whichever page.
+    pub async fn first_connection(
+        &self,
+        mut request: ConnectionsRequest,
+    ) -> Result<Option<Connection>> {
+        loop {
+            let page = self.connections(&request).await?;
+            match (page.items.into_iter().next(), page.next) {
+                (Some(connection), _) => return Ok(Some(connection)),
+                (None, None) => return Ok(None),
+                (None, next) => request.cursor = next,
+            }
+        }
+    }
+
     pub async fn status(&self) -> Result<Status> {
         self.client.status().await.map_err(failure)
     }
@@ -143,7 +158,7 @@ fn unreachable_remedy(target: &Target) -> String {
                 permission_remedy()
             }
             Err(_) => format!(
-                "{} does not exist: is loxid running (systemctl status loxid)? If it listens elsewhere, say --server or LOXID_SERVER",
+                "{} does not exist: start loxid (systemctl start loxid), or say where it listens with --server or LOXID_SERVER",
                 path.display()
             ),
         },

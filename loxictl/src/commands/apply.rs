@@ -21,7 +21,7 @@ Examples:
   loxictl apply -f /etc/loxid/services/      every *.yaml, *.yml and *.json there, as one document
   loxictl apply -f lb.yaml --source web      next to the document `api`, not instead of it
   loxictl apply -f lb.yaml --dry-run         validate, and say what would change
-  generate | loxictl apply -f - --if-match 7 only if nobody changed it since generation 7
+  generate | loxictl apply -f - --if-match 7   only if it is still generation 7
 
 A document:
   services:

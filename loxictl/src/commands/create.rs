@@ -40,7 +40,7 @@ Examples:
   loxictl create lb 20.20.20.1 --tcp=2020:8080 --endpoints=31.31.31.1:1,32.32.32.1:1
   loxictl create lb 20.20.20.1 --tcp=80:8080,443:8443 --endpoints=31.31.31.1 --name=web
   loxictl create lb 20.20.20.1 --udp=53 --endpoints=31.31.31.1:3,32.32.32.1:1 --mode=fullnat
-  loxictl create lb 20.20.20.1 --tcp=2020:8080 --endpoints=31.31.31.1 --select=hash --dry-run -o yaml
+  loxictl create lb 20.20.20.1 --tcp=2020:8080 --endpoints=31.31.31.1 --select=hash --dry-run
 
 With -o yaml or -o json it prints the document it made, which `loxictl apply` takes.")]
 struct CreateLb {
@@ -102,6 +102,7 @@ impl Create {
         if lb.dry_run {
             return printed(session, &document, true);
         }
+        refuse_those_of_others(session, &document, &lb.source).await?;
         let add = |to: &mut Document| add(to, &document, &lb.source);
         report::told(&edit(session, &lb.source, false, add).await?);
         printed(session, &document, false)
@@ -170,44 +171,47 @@ fn no_backend(word: &str) -> std::result::Result<NoBackend, String> {
 /// Adds services to a document that has none of them.
 fn add(document: &mut Document, new: &Document, source: &Source) -> Result<()> {
     for service in &new.services {
-        let exists = |what: String, remedy: String| {
-            Err(Failure::new(
-                Kind::Conflict,
-                format!("{what} is in the document `{source}` already"),
-            )
-            .remedy(remedy))
-        };
-        if document
-            .services
-            .iter()
-            .any(|other| key(other) == key(service))
-        {
-            let key = key(service);
-            return exists(
-                format!("service {key}"),
-                format!(
-                    "`loxictl get lb {key}` shows it; to change it, delete it first, or edit the document: loxictl export, then loxictl apply -f"
-                ),
-            );
+        let wanted = key(service);
+        if document.services.iter().any(|other| key(other) == wanted) {
+            return Err(conflict(format!("service {wanted} is in the document `{source}` already"))
+                .remedy(format!("`loxictl get lb {wanted} -o yaml` shows it. To change it: loxictl export > FILE, edit, loxictl apply -f FILE")));
         }
-        if service.name.is_some()
-            && let Some(other) = document
-                .services
-                .iter()
-                .find(|other| other.name == service.name)
-        {
-            return exists(
-                format!(
-                    "the name `{}` (of {})",
-                    service.name.as_deref().unwrap_or_default(),
-                    key(other)
-                ),
-                "choose another --name: names are unique within a document".into(),
-            );
+        let same_name = |other: &&Service| other.name.is_some() && other.name == service.name;
+        if let Some(other) = document.services.iter().find(same_name) {
+            let name = other.name.as_deref().unwrap_or_default();
+            return Err(conflict(format!(
+                "{} of the document `{source}` is named `{name}` already",
+                key(other)
+            ))
+            .remedy("choose another --name: names are unique within a document"));
         }
     }
     document.services.extend(new.services.iter().cloned());
     Ok(())
+}
+
+/// A service that another document has is that document's.
+async fn refuse_those_of_others(session: &Session, new: &Document, source: &Source) -> Result<()> {
+    let wanted: Vec<String> = new.services.iter().map(key).collect();
+    let services = session.services().await?;
+    let other = services
+        .iter()
+        .find(|other| other.source != source.to_string() && wanted.contains(&other.key));
+    match other {
+        None => Ok(()),
+        Some(other) => Err(conflict(format!(
+            "service {} is of the document `{}`",
+            other.key, other.source
+        ))
+        .remedy(format!(
+            "change it there, or add to that document: --source {}",
+            other.source
+        ))),
+    }
+}
+
+fn conflict(message: String) -> Failure {
+    Failure::new(Kind::Conflict, message)
 }
 
 /// The document as data: if `always`, as YAML where tables are asked for.

@@ -46,7 +46,7 @@ forwarded; -o wide has a message, too. IN is from clients, OUT is to clients.
 Examples:
   loxictl get lb
   loxictl get lb 20.20.20.1                  all services of a VIP
-  loxictl get lb 20.20.20.1:2020/tcp -o yaml one service: what it says and how it is
+  loxictl get lb 20.20.20.1:2020/tcp -o yaml   one service: what it says and how it is
   loxictl get lb web                         the service of that name")]
 struct GetServices {
     /// A key (20.20.20.1:2020/tcp), a VIP or a name; all services if not said

@@ -1,0 +1,129 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[test]
+fn a_target_is_an_address_a_port_and_a_protocol() {
+    for (text, want) in [
+        ("20.20.20.1:2020", Ok("20.20.20.1:2020/tcp")),
+        ("20.20.20.1:2020/tcp", Ok("20.20.20.1:2020/tcp")),
+        ("20.20.20.1:53/udp", Ok("20.20.20.1:53/udp")),
+        ("20.20.20.1", Err("is not VIP:PORT")),
+        ("20.20.20.1:0", Err("1 to 65535")),
+        ("20.20.20.1:2020/sctp", Err("tcp or udp")),
+        ("[2001:db8::1]:80", Err("only IPv4")),
+        ("web", Err("is not VIP:PORT")),
+        ("", Err("is not VIP:PORT")),
+    ] {
+        match (target(text).map(|target| target.to_string()), want) {
+            (Ok(got), Ok(want)) => assert_eq!(got, want),
+            (Err(got), Err(want)) => assert!(got.contains(want), "`{text}`: {got}"),
+            (got, _) => panic!("`{text}`: {got:?}"),
+        }
+    }
+}
+
+#[test]
+fn only_counters_that_grew_are_told() {
+    let count = |reason: &str, packets| ReasonCount {
+        reason: reason.into(),
+        class: "drop".into(),
+        packets,
+        meaning: String::new(),
+    };
+    let before = [count("no_backend", 5), count("next_hop_unresolved", 1)];
+    let after = vec![
+        count("no_backend", 5),
+        count("next_hop_unresolved", 4),
+        count("bad_checksum", 2),
+    ];
+    assert_eq!(
+        grown(&before, after),
+        [count("next_hop_unresolved", 3), count("bad_checksum", 2)]
+    );
+}
+
+mod netns {
+    use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+
+    use super::*;
+
+    fn link_exists(name: &str) -> bool {
+        std::path::Path::new("/sys/class/net").join(name).exists()
+    }
+
+    /// Here the box's own address answers: what is tried is the namespace, not the balancer.
+    #[tokio::test]
+    #[ignore = "needs root: run make test"]
+    async fn a_throw_away_namespace_connects_and_leaves_nothing() {
+        let network = network::free().unwrap();
+        let client = Client::start(network).unwrap();
+        let link = client.link().to_owned();
+        assert!(link_exists(&link));
+
+        let listener = TcpListener::bind((network.box_end(), 0)).unwrap();
+        let std::net::SocketAddr::V4(served) = listener.local_addr().unwrap() else {
+            panic!("bound to IPv4")
+        };
+        let timeout = Duration::from_secs(5);
+        let outcome = client
+            .connect(served, Protocol::Tcp, timeout)
+            .await
+            .unwrap();
+        assert!(
+            matches!(outcome.answer, Answer::Connected(_)),
+            "{:?}",
+            outcome.answer
+        );
+        assert!(
+            outcome
+                .client
+                .starts_with(&network.client_end().to_string())
+        );
+        let (_, peer) = listener.accept().unwrap();
+        assert_eq!(peer.to_string(), outcome.client);
+
+        drop(listener);
+        let outcome = client
+            .connect(served, Protocol::Tcp, timeout)
+            .await
+            .unwrap();
+        assert!(
+            matches!(outcome.answer, Answer::Refused(_)),
+            "{:?}",
+            outcome.answer
+        );
+
+        let server = UdpSocket::bind((network.box_end(), 0)).unwrap();
+        let std::net::SocketAddr::V4(served) = server.local_addr().unwrap() else {
+            panic!("bound to IPv4")
+        };
+        let outcome = client
+            .connect(served, Protocol::Udp, Duration::from_millis(100))
+            .await
+            .unwrap();
+        assert_eq!(outcome.answer, Answer::Sent);
+        let (length, from) = server.recv_from(&mut [0; 16]).unwrap();
+        assert_eq!(
+            (length, from.ip()),
+            (0, std::net::IpAddr::from(network.client_end()))
+        );
+
+        // Nobody has the other addresses of the pool: not even an error comes back.
+        let outcome = client
+            .connect(
+                "198.19.255.254:1".parse().unwrap(),
+                Protocol::Tcp,
+                Duration::from_millis(100),
+            )
+            .await;
+        assert!(matches!(
+            outcome.unwrap().answer,
+            Answer::Silent | Answer::Refused(_)
+        ));
+
+        drop(client);
+        assert!(!link_exists(&link), "{link} is left");
+        assert_ne!(network.box_end(), Ipv4Addr::UNSPECIFIED);
+    }
+}
