@@ -17,7 +17,7 @@ impl Arena {
     /// order, overlap, and reach beyond the end.
     #[must_use]
     pub fn new(len: u32, used: impl IntoIterator<Item = (u32, u32)>) -> Self {
-        let mut used: Vec<(u32, u32)> = used.into_iter().collect();
+        let mut used: Vec<(u32, u32)> = used.into_iter().filter(|(_, count)| *count > 0).collect();
         used.sort_unstable();
         let mut free = BTreeMap::new();
         let mut end = 0;

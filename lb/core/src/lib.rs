@@ -22,3 +22,6 @@ pub mod source_ports;
 pub mod status;
 pub mod tables;
 pub mod twin;
+
+#[cfg(test)]
+mod testing;
