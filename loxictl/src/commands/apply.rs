@@ -57,9 +57,15 @@ impl Apply {
             Some(0) => Precondition::Absent,
             Some(generation) => Precondition::Generation(vec![Generation(generation)]),
         };
-        let applied = session
-            .put_document(&self.source, &document, precondition, self.dry_run)
-            .await?;
+        // A trial without precondition is a diff, which whoever may look may ask for.
+        let applied = match (&precondition, self.dry_run) {
+            (Precondition::None, true) => session.diff(&self.source, &document).await?,
+            _ => {
+                session
+                    .put_document(&self.source, &document, precondition, self.dry_run)
+                    .await?
+            }
+        };
         report::applied(session, &applied)
     }
 }

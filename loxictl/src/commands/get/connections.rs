@@ -22,8 +22,8 @@ Examples:
   loxictl get ct --client 10.0.0.7           all connections of a client
   loxictl get ct --backend 31.31.31.1:8080 -o name | wc -l")]
 pub struct GetConnections {
-    /// Only of this service: VIP:PORT/PROTOCOL
-    #[arg(long, value_name = "KEY")]
+    /// Only of this service: VIP:PORT/PROTOCOL, or its name
+    #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
 
     /// Only from this client

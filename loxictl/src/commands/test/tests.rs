@@ -44,7 +44,7 @@ fn only_counters_that_grew_are_told() {
 }
 
 mod netns {
-    use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+    use std::net::{TcpListener, UdpSocket};
 
     use super::*;
 
@@ -62,7 +62,7 @@ mod netns {
         assert!(link_exists(&link));
 
         let listener = TcpListener::bind((network.box_end(), 0)).unwrap();
-        let std::net::SocketAddr::V4(served) = listener.local_addr().unwrap() else {
+        let SocketAddr::V4(served) = listener.local_addr().unwrap() else {
             panic!("bound to IPv4")
         };
         let timeout = Duration::from_secs(5);
@@ -95,7 +95,7 @@ mod netns {
         );
 
         let server = UdpSocket::bind((network.box_end(), 0)).unwrap();
-        let std::net::SocketAddr::V4(served) = server.local_addr().unwrap() else {
+        let SocketAddr::V4(served) = server.local_addr().unwrap() else {
             panic!("bound to IPv4")
         };
         let outcome = client
@@ -109,21 +109,7 @@ mod netns {
             (0, std::net::IpAddr::from(network.client_end()))
         );
 
-        // Nobody has the other addresses of the pool: not even an error comes back.
-        let outcome = client
-            .connect(
-                "198.19.255.254:1".parse().unwrap(),
-                Protocol::Tcp,
-                Duration::from_millis(100),
-            )
-            .await;
-        assert!(matches!(
-            outcome.unwrap().answer,
-            Answer::Silent | Answer::Refused(_)
-        ));
-
         drop(client);
         assert!(!link_exists(&link), "{link} is left");
-        assert_ne!(network.box_end(), Ipv4Addr::UNSPECIFIED);
     }
 }
