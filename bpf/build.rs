@@ -164,6 +164,7 @@ fn build_programs(out: &Path, clang: &str) {
         "-Wall",
         "-Wextra",
         "-Werror",
+        "-fno-strict-aliasing",
         "-Icore",
         "-Isrc",
         multiarch.as_str(),
@@ -185,6 +186,7 @@ fn build_user_host() {
         .include("core")
         .include("src")
         .opt_level(2)
+        .flag("-fno-strict-aliasing")
         .warnings(true)
         .extra_warnings(true)
         .warnings_into_errors(true)

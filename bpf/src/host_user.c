@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* The core compiled natively, and what Rust calls of it. */
 #include "host_user.h"
+#include "conn_tend.h"
 #include "index.h"
 
 /* The order of forwarding is forward.h's. */
@@ -52,4 +53,108 @@ void lb_user_vip_lines(const __u32 address[4], __u64 seed, __u32 count, __u32 li
 void lb_user_port_lines(__u64 key, __u64 seed, __u32 count, __u32 line[2])
 {
 	lb_port_lines(key, seed, count, line);
+}
+
+void lb_user_sweep(const struct lb_user *user, __u32 line, __u32 lines, struct lb_user_sweep *sweep)
+{
+	__u32 position, end, tick;
+
+	host_user_current = user;
+	tick = host_tick();
+	end = (line + lines) * LB_LINE_WORDS;
+	for (position = line * LB_LINE_WORDS; position < end; position++) {
+		const __u64 *at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+		__u64 word;
+
+		if (!at)
+			return;
+		word = lb_load64(at);
+		if (lb_conn_sweep(position, word, tick)) {
+			sweep->released++;
+			continue;
+		}
+		sweep->busy += lb_word_state(word) == LB_CONN_BUSY;
+		sweep->live += lb_word_is_live(word);
+		sweep->confirmed += lb_word_is_confirmed(word);
+	}
+}
+
+static __u32 positions(void)
+{
+	return host_config()->conn_lines * LB_LINE_WORDS;
+}
+
+__u64 lb_user_flush(const struct lb_user *user, __u32 service)
+{
+	__u64 flushed = 0;
+
+	host_user_current = user;
+	for (__u32 position = 0; position < positions(); position++)
+		flushed += lb_conn_flush4(position, service, host_tick());
+	return flushed;
+}
+
+__u64 lb_user_reap(const struct lb_user *user, __u32 slot)
+{
+	__u64 reaped = 0;
+
+	host_user_current = user;
+	for (__u32 position = 0; position < positions(); position++)
+		reaped += lb_conn_reap(position, slot);
+	return reaped;
+}
+
+bool lb_user_release(const struct lb_user *user, __u32 position)
+{
+	const __u64 *at;
+
+	host_user_current = user;
+	for (int i = 0; i < 64; i++) {
+		at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+		if (!at || !lb_word_is_live(lb_load64(at)))
+			return false;
+		if (lb_conn_release(position, lb_load64(at), host_tick()))
+			return true;
+	}
+	return false;
+}
+
+bool lb_user_conn(const struct lb_user *user, __u32 position, struct lb_user_conn *conn)
+{
+	__u64 word;
+
+	host_user_current = user;
+	if (!lb_conn_read4(position, &conn->entry, &word))
+		return false;
+	conn->state = lb_word_state(word);
+	conn->idle = lb_word_idle(word, host_tick());
+	conn->timeout = lb_word_timeout(word);
+	return true;
+}
+
+void lb_user_count(const struct lb_user *user, __u64 *by_backend, __u64 backends)
+{
+	struct lb_conn4 copy;
+	__u64 word;
+
+	host_user_current = user;
+	for (__u32 position = 0; position < positions(); position++) {
+		if (lb_conn_read4(position, &copy, &word) && copy.backend_id < backends)
+			by_backend[copy.backend_id]++;
+	}
+}
+
+__u16 lb_user_timeout_encode(__u32 ticks)
+{
+	return lb_timeout_encode(ticks);
+}
+
+__u32 lb_user_timeout_decode(__u16 code)
+{
+	return lb_timeout_decode(code);
+}
+
+__u32 lb_user_next_state(__u32 state, __u32 direction, __u8 protocol, __u8 tcp_flags)
+{
+	return lb_conn_next_state(state, direction, protocol, tcp_flags);
 }

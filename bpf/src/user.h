@@ -3,6 +3,8 @@
 #ifndef LB_USER_H
 #define LB_USER_H
 
+#include <stdbool.h>
+
 #include "abi.h"
 
 /* Room before a frame for host_packet_grow_head(), as XDP has. */
@@ -40,5 +42,31 @@ __u32 lb_user_tick(const struct lb_user *user);
 __u32 lb_user_filter_bit(const __u32 address[4], __be16 port, __u8 protocol, __u32 bits);
 void lb_user_vip_lines(const __u32 address[4], __u64 seed, __u32 count, __u32 line[2]);
 void lb_user_port_lines(__u64 key, __u64 seed, __u32 count, __u32 line[2]);
+
+/* The connection table (conn_tend.h). */
+struct lb_user_sweep {
+	__u32 live; /* after the sweep */
+	__u32 confirmed; /* of them */
+	__u32 released;
+	__u32 busy;
+};
+
+struct lb_user_conn {
+	struct lb_conn4 entry;
+	__u32 state; /* enum lb_conn_state */
+	__u32 idle; /* ticks since it was last seen */
+	__u32 timeout; /* ticks */
+};
+
+void lb_user_sweep(const struct lb_user *user, __u32 line, __u32 lines,
+		   struct lb_user_sweep *sweep);
+__u64 lb_user_flush(const struct lb_user *user, __u32 service);
+__u64 lb_user_reap(const struct lb_user *user, __u32 slot);
+bool lb_user_release(const struct lb_user *user, __u32 position);
+bool lb_user_conn(const struct lb_user *user, __u32 position, struct lb_user_conn *conn);
+void lb_user_count(const struct lb_user *user, __u64 *by_backend, __u64 backends);
+__u16 lb_user_timeout_encode(__u32 ticks);
+__u32 lb_user_timeout_decode(__u16 code);
+__u32 lb_user_next_state(__u32 state, __u32 direction, __u8 protocol, __u8 tcp_flags);
 
 #endif

@@ -1,5 +1,8 @@
 //! The core in user space: packets through `lb_forward`, and the connection table natively.
 
+use zerocopy::FromZeros;
+
+use crate::abi;
 use crate::reason::Reason;
 use crate::region::{Region, Regions};
 
@@ -116,6 +119,122 @@ impl UserHost {
         frame.extend_from_slice(&self.buffer[start..start + run.length as usize]);
         verdict(&run)
     }
+}
+
+/// What a sweep saw in its lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SweepStats {
+    /// Flows that are left.
+    pub live: u64,
+    /// Those of them that are never evicted.
+    pub confirmed: u64,
+    /// Flows that had expired.
+    pub released: u64,
+    /// Words that somebody was changing.
+    pub busy: u64,
+}
+
+/// A connection, copied whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Conn {
+    pub entry: abi::lb_conn4,
+    /// `abi::lb_conn_state`.
+    pub state: u32,
+    /// Ticks since it was last seen, within a few.
+    pub idle: u32,
+    /// Ticks.
+    pub timeout: u32,
+}
+
+/// The connection table, beside whatever forwards at the same time.
+impl UserHost {
+    /// Ends the expired flows of some lines of `conn_forward`.
+    pub fn sweep(&mut self, first_line: u32, lines: u32) -> SweepStats {
+        let mut sweep = c::lb_user_sweep {
+            live: 0,
+            confirmed: 0,
+            released: 0,
+            busy: 0,
+        };
+        // SAFETY: the regions are those of `self.regions`; lines out of range are skipped.
+        unsafe { c::lb_user_sweep(&self.user, first_line, lines, &mut sweep) };
+        SweepStats {
+            live: sweep.live.into(),
+            confirmed: sweep.confirmed.into(),
+            released: sweep.released.into(),
+            busy: sweep.busy.into(),
+        }
+    }
+
+    /// Ends all flows of a service and says how many.
+    pub fn flush_service(&mut self, id: u32) -> u64 {
+        // SAFETY: the regions are those of `self.regions`.
+        unsafe { c::lb_user_flush(&self.user, id) }
+    }
+
+    /// Ends the flow at a position; false if there is none.
+    pub fn release(&mut self, position: u32) -> bool {
+        // SAFETY: the regions are those of `self.regions`; positions are checked.
+        unsafe { c::lb_user_release(&self.user, position) }
+    }
+
+    /// Frees what a host of another cpu slot held when it died, and says how much.
+    ///
+    /// That host must be dead, not only slow: one that goes on afterwards tears entries.
+    pub fn reap(&mut self, cpu_slot: u32) -> u64 {
+        // SAFETY: the regions are those of `self.regions`.
+        unsafe { c::lb_user_reap(&self.user, cpu_slot) }
+    }
+
+    /// The flow at a position (line * 8 + word of `conn_forward`).
+    pub fn conn(&self, position: u32) -> Option<Conn> {
+        let entry = abi::lb_conn4::new_zeroed();
+        let mut conn = c::lb_user_conn {
+            entry,
+            state: 0,
+            idle: 0,
+            timeout: 0,
+        };
+        // SAFETY: the regions are those of `self.regions`; positions are checked.
+        let found = unsafe { c::lb_user_conn(&self.user, position, &mut conn) };
+        let c::lb_user_conn {
+            entry,
+            state,
+            idle,
+            timeout,
+        } = conn;
+        found.then_some(Conn {
+            entry,
+            state,
+            idle,
+            timeout,
+        })
+    }
+
+    /// Positions of the connection table.
+    pub fn positions(&self) -> u32 {
+        self.regions.len(Region::Conn4)
+    }
+
+    /// Counts the live flows of each backend id into a vector of `max_backends`.
+    pub fn connections_by_backend(&self, counts: &mut Vec<u64>) {
+        counts.clear();
+        counts.resize(self.regions.config().max_backends as usize, 0);
+        // SAFETY: `counts` has as many elements as it says.
+        unsafe { c::lb_user_count(&self.user, counts.as_mut_ptr(), counts.len() as u64) };
+    }
+}
+
+/// A timeout as `lb_service.idle` has it: rounded up, at most 17 hours.
+pub fn timeout_encode(ticks: u32) -> u16 {
+    // SAFETY: a pure function.
+    unsafe { c::lb_user_timeout_encode(ticks) }
+}
+
+/// The ticks of an encoded timeout.
+pub fn timeout_decode(code: u16) -> u32 {
+    // SAFETY: a pure function.
+    unsafe { c::lb_user_timeout_decode(code) }
 }
 
 /// The bit of an endpoint (address as on the wire, port in network order) in a filter bitmap.

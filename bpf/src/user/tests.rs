@@ -1,9 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use zerocopy::FromZeros;
-
 use super::*;
-use crate::abi;
 
 /// Tables of a few elements each.
 pub(crate) fn small_config() -> abi::lb_config {

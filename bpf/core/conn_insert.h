@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * How connections begin and end; conn.h has the protocol. Steps are global functions that take
+ * positions: the verifier then looks at each once, and a choice among sixteen words does not
+ * multiply what follows it.
+ */
+#ifndef LB_CONN_INSERT_H
+#define LB_CONN_INSERT_H
+
+#include "conn.h"
+
+enum lb_insert_result {
+	LB_INSERT_DONE,
+	LB_INSERT_EXISTS, /* the flow is there already: entry, word and position are its */
+	LB_INSERT_FULL,
+	LB_INSERT_CONTENDED, /* gave up beside other inserters */
+	LB_INSERT_REVERSE_TAKEN, /* another flow has the reverse key: try another source port */
+};
+
+/* A connection to make. The entry is at `position` of conn4 afterwards. */
+struct lb_insert {
+	struct lb_conn4 entry;
+	struct lb_hash forward;
+	struct lb_hash reverse;
+	__u32 state; /* enum lb_conn_state to start with */
+	__u32 idle; /* of the service, encoded */
+	__u32 tick;
+	__u32 position; /* out */
+	__u64 word; /* out: the F word */
+};
+
+/* What a word is worth to an inserter: the least is taken first. */
+#define LB_RANK_FREE 0U
+#define LB_RANK_CLOSED (1U << 16)
+#define LB_RANK_EXPIRED (2U << 16)
+#define LB_RANK_UNCONFIRMED (3U << 16) /* plus what is missing to the oldest age */
+#define LB_RANK_NEVER (4U << 16)
+
+static __always_inline void lb_conn_count(enum lb_conn_event event)
+{
+	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
+
+	if (cpu)
+		cpu->conn_event[event]++;
+}
+
+/* RESET ranks with the unconfirmed: who sent the RST is not known. */
+LB_SEAM __u32 lb_word_rank(__u64 word, __u32 tick)
+{
+	switch (lb_word_state(word)) {
+	case LB_CONN_FREE:
+		return LB_RANK_FREE;
+	case LB_CONN_BUSY:
+		return LB_RANK_NEVER;
+	case LB_CONN_CLOSED:
+		return LB_RANK_CLOSED;
+	default:
+		break;
+	}
+	if (lb_word_is_expired(word, tick))
+		return LB_RANK_EXPIRED;
+	switch (lb_word_state(word)) {
+	case LB_CONN_NEW:
+	case LB_CONN_ANSWERED:
+	case LB_CONN_RESET:
+		return LB_RANK_UNCONFIRMED + 0xffff - lb_word_idle(word, tick);
+	default:
+		return LB_RANK_NEVER;
+	}
+}
+
+/* The best word of a line of F words: rank << 3 | index, and the count of free ones << 32. */
+LB_SEAM __u64 lb_forward_rank(__u32 number, __u32 tick)
+{
+	struct lb_line *line = host_region(LB_REGION_CONN_FORWARD, number);
+	__u64 best = LB_RANK_NEVER << 3, free = 0;
+
+	if (!line)
+		return best;
+	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
+		__u64 rank = lb_word_rank(lb_load64(&line->word[i]), tick);
+
+		free += rank == LB_RANK_FREE;
+		if ((rank << 3 | i) < best)
+			best = rank << 3 | i;
+	}
+	return best | free << 32;
+}
+
+/* The word to claim for a key: of the line with more free words, else the best of both. */
+static __always_inline __u32 lb_forward_choose(const struct lb_hash *hash, __u32 tick)
+{
+	__u64 first = lb_forward_rank(hash->line[0], tick);
+	__u64 second = lb_forward_rank(hash->line[1], tick);
+	__u32 line = hash->line[0], best = first;
+
+	if (first >> 32 < second >> 32 || (first >> 32 == second >> 32 && (__u32)second < best)) {
+		line = hash->line[1];
+		best = second;
+	}
+	if (best >> 3 >= LB_RANK_NEVER)
+		return LB_POSITION_NONE;
+	return line * LB_LINE_WORDS + best % LB_LINE_WORDS;
+}
+
+static __always_inline __u64 lb_forward_busy(__u64 tag, __u64 generation, __u32 tick)
+{
+	return (tag & 0xffff) << LB_FORWARD_TAG_SHIFT |
+	       (generation & 0xffff) << LB_FORWARD_GENERATION_SHIFT |
+	       (__u64)(tick & 0xffff) << LB_FORWARD_AGE_SHIFT |
+	       (__u64)((host_slot() + 1) & 0xfff) << LB_FORWARD_TIMEOUT_SHIFT | LB_CONN_BUSY;
+}
+
+/* Frees an F word that the caller holds busy. The generation stays, the tag goes. */
+static __always_inline void lb_forward_free(__u64 *at)
+{
+	__u64 word = lb_load64(at);
+
+	lb_cas64(at, word, word & 0xffffULL << LB_FORWARD_GENERATION_SHIFT);
+}
+
+/* Frees an R word whose owner the caller holds busy: nobody else changes more than its age. */
+LB_SEAM int lb_reverse_free(__u32 reverse, __u32 position)
+{
+	__u64 *at = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
+	__u64 word;
+
+	if (!at)
+		return 0;
+	word = lb_load64(at);
+	if ((word & LB_REVERSE_STATE) == LB_REVERSE_FREE || lb_reverse_position(word) != position)
+		return 0;
+	lb_store64(at, word & 0xffULL << LB_REVERSE_GENERATION_SHIFT);
+	return 1;
+}
+
+/* Where the rest of a source port towards a backend is noted, by the reply's tuple. */
+static __always_inline __u16 *lb_source_stamp(const struct lb_tuple4 *reverse)
+{
+	const volatile struct lb_config *config = host_config();
+	__u64 stamps = (__u64)config->stamp_words * LB_STAMPS_PER_WORD;
+	__u32 index = lb_conn_sum4(reverse, config->conn_key + 10) * stamps >> 32;
+	struct lb_stamps *word = host_region(LB_REGION_SOURCE_STAMPS, index / LB_STAMPS_PER_WORD);
+
+	return word ? &word->tick[index % LB_STAMPS_PER_WORD] : NULL;
+}
+
+static __always_inline void lb_conn_reply4(const struct lb_conn4 *conn, struct lb_tuple4 *reply)
+{
+	*reply = (struct lb_tuple4){
+		.saddr = conn->backend,
+		.daddr = conn->source,
+		.sport = conn->backend_port,
+		.dport = conn->source_port,
+		.protocol = conn->protocol,
+	};
+}
+
+/* Ends what the entry of a busy F word says: its R word is freed, its source port rests. */
+LB_SEAM int lb_conn_clear(__u32 position, __u32 tick)
+{
+	const struct lb_conn4 *entry = host_region(LB_REGION_CONN4, position);
+	struct lb_tuple4 reply;
+	__u16 *stamp;
+
+	if (!entry)
+		return 0;
+	lb_reverse_free(entry->reverse, position);
+	if (entry->flags & LB_CONN_SOURCE_TRANSLATED) {
+		lb_conn_reply4(entry, &reply);
+		stamp = lb_source_stamp(&reply);
+		if (stamp) /* 0: has never been used */
+			*(volatile __u16 *)stamp = tick & 0xffff ? tick : 1;
+	}
+	return 1;
+}
+
+static __always_inline void lb_eviction_count(__u32 rank)
+{
+	if (rank >= LB_RANK_UNCONFIRMED)
+		lb_conn_count(LB_CONN_EVICTED_UNCONFIRMED);
+	else if (rank >= LB_RANK_EXPIRED)
+		lb_conn_count(LB_CONN_EVICTED_EXPIRED);
+	else if (rank >= LB_RANK_CLOSED)
+		lb_conn_count(LB_CONN_EVICTED_CLOSED);
+}
+
+/* Claims an F word that may be taken: busy, with the tag and the next generation. */
+LB_SEAM int lb_forward_claim(__u32 position, __u32 tag, __u32 tick)
+{
+	__u64 *at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+	__u64 word, busy;
+	__u32 rank;
+
+	if (!at)
+		return 0;
+	word = lb_load64(at);
+	rank = lb_word_rank(word, tick);
+	if (rank >= LB_RANK_NEVER)
+		return 0;
+	busy = lb_forward_busy(tag, (word >> LB_FORWARD_GENERATION_SHIFT) + 1, tick);
+	if (lb_cas64(at, word, busy) != word)
+		return 0;
+	if (rank != LB_RANK_FREE) {
+		lb_conn_clear(position, tick);
+		lb_eviction_count(rank);
+	}
+	return 1;
+}
+
+/* Looks again for the key of a claimed word, in one of its lines. */
+LB_SEAM int lb_forward_rescan4(struct lb_insert *insert, __u32 line, __u32 claimed)
+{
+	struct lb_conn4 copy;
+	struct lb_found found;
+	struct lb_tuple4 tuple;
+
+	if (!insert)
+		return LB_INSERT_CONTENDED;
+	tuple = (struct lb_tuple4){
+		.saddr = insert->entry.client,
+		.daddr = insert->entry.vip,
+		.sport = insert->entry.client_port,
+		.dport = insert->entry.vip_port,
+		.protocol = insert->entry.protocol,
+	};
+	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
+		__u32 position = line * LB_LINE_WORDS + i;
+		__u64 *at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+		__u64 word;
+
+		if (!at || position == claimed)
+			continue;
+		word = lb_load64(at);
+		if (word >> LB_FORWARD_TAG_SHIFT != insert->forward.tag)
+			continue;
+		if (!lb_word_is_live(word))
+			return LB_INSERT_CONTENDED;
+		if (lb_take_forward4(&tuple, at, word, position, &copy, &found)) {
+			insert->entry = copy;
+			insert->position = position;
+			insert->word = word;
+			return LB_INSERT_EXISTS;
+		}
+		if (!lb_forward_same(word, lb_load64(at)))
+			return LB_INSERT_CONTENDED;
+	}
+	return LB_INSERT_DONE;
+}
+
+/* The free words of a line of R words, a bit each. */
+LB_SEAM __u32 lb_reverse_vacant(__u32 number)
+{
+	struct lb_line *line = host_region(LB_REGION_CONN_REVERSE, number);
+	__u64 vacant = 0;
+
+	if (!line)
+		return 0;
+	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
+		__u64 word = lb_load64(&line->word[i]);
+
+		vacant |= (((word | word >> 1) & 1) ^ 1) << i;
+	}
+	return vacant;
+}
+
+static __always_inline __u32 lb_bits_count(__u32 bits)
+{
+	return __builtin_popcount(bits & 0xff);
+}
+
+/* A free R word of the emptier line. */
+static __always_inline __u32 lb_reverse_choose(const struct lb_hash *hash)
+{
+	__u32 first = lb_reverse_vacant(hash->line[0]), second = lb_reverse_vacant(hash->line[1]);
+	__u32 line = hash->line[0], vacant = first;
+
+	if (lb_bits_count(second) > lb_bits_count(first)) {
+		line = hash->line[1];
+		vacant = second;
+	}
+	if (!vacant)
+		return LB_POSITION_NONE;
+	/* The ones below the lowest bit that is set. */
+	return line * LB_LINE_WORDS + lb_bits_count((vacant & -vacant) - 1);
+}
+
+/* What the owner of an R word is worth: as an F word. */
+LB_SEAM __u32 lb_reverse_rank(__u32 reverse, __u32 tick)
+{
+	__u64 *at = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
+	__u64 word;
+
+	if (!at)
+		return LB_RANK_NEVER;
+	word = lb_load64(at);
+	if (!lb_reverse_is_used(word))
+		return LB_RANK_NEVER;
+	at = lb_word_at(LB_REGION_CONN_FORWARD, lb_reverse_position(word));
+	return at ? lb_word_rank(lb_load64(at), tick) : LB_RANK_NEVER;
+}
+
+LB_SEAM int lb_conn_release(__u32 position, __u64 word, __u32 tick);
+
+/* Ends the flow that owns an R word, if it may be evicted. */
+LB_SEAM int lb_reverse_evict(__u32 reverse, __u32 tick)
+{
+	__u64 *at = lb_word_at(LB_REGION_CONN_REVERSE, reverse), *owner;
+	__u64 word, owning;
+	__u32 rank;
+
+	if (!at)
+		return 0;
+	word = lb_load64(at);
+	if (!lb_reverse_is_used(word))
+		return 0;
+	owner = lb_word_at(LB_REGION_CONN_FORWARD, lb_reverse_position(word));
+	if (!owner)
+		return 0;
+	owning = lb_load64(owner);
+	rank = lb_word_rank(owning, tick);
+	/* R still the same: F was its owner when it was read. */
+	if (rank == LB_RANK_FREE || rank >= LB_RANK_NEVER ||
+	    !lb_reverse_same(word, lb_load64(lb_after(at, owning))))
+		return 0;
+	if (!lb_conn_release(lb_reverse_position(word), owning, tick))
+		return 0;
+	lb_eviction_count(rank);
+	return 1;
+}
+
+/* Both lines of R words are full: ends the flow that is worth least. Returns its R word. */
+LB_SEAM __u32 lb_reverse_vacate(__u32 first, __u32 second, __u32 tick)
+{
+	__u64 best = (__u64)LB_RANK_NEVER << 4;
+	__u32 reverse;
+
+	for (__u32 i = 0; i < 2 * LB_LINE_WORDS; i++) {
+		__u32 line = i < LB_LINE_WORDS ? first : second;
+		__u64 rank = lb_reverse_rank(line * LB_LINE_WORDS + i % LB_LINE_WORDS, tick);
+
+		if ((rank << 4 | i) < best)
+			best = rank << 4 | i;
+	}
+	if (best >> 4 >= LB_RANK_NEVER)
+		return LB_POSITION_NONE;
+	reverse = (best & LB_LINE_WORDS ? second : first) * LB_LINE_WORDS + best % LB_LINE_WORDS;
+	lb_reverse_evict(reverse, tick);
+	return reverse;
+}
+
+/* Claims a free R word for a claimed F word. */
+LB_SEAM int lb_reverse_claim(__u32 reverse, __u32 tag, __u32 position)
+{
+	__u64 *at = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
+	__u64 word, generation;
+
+	if (!at)
+		return 0;
+	word = lb_load64(at);
+	if ((word & LB_REVERSE_STATE) != LB_REVERSE_FREE)
+		return 0;
+	generation = (word >> LB_REVERSE_GENERATION_SHIFT) + 1;
+	return lb_cas64(at, word,
+			(__u64)tag << LB_REVERSE_TAG_SHIFT |
+				(generation & 0xff) << LB_REVERSE_GENERATION_SHIFT |
+				(__u64)(position & LB_REVERSE_POSITION)
+					<< LB_REVERSE_POSITION_SHIFT |
+				LB_REVERSE_BUSY) == word;
+}
+
+/* Looks for the reverse key of a claimed R word, in one of its lines. */
+LB_SEAM int lb_reverse_rescan4(const struct lb_insert *insert, __u32 line, __u32 claimed)
+{
+	struct lb_conn4 copy;
+	struct lb_found found;
+	struct lb_tuple4 reply;
+
+	if (!insert)
+		return LB_INSERT_CONTENDED;
+	lb_conn_reply4(&insert->entry, &reply);
+	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
+		__u32 reverse = line * LB_LINE_WORDS + i;
+		__u64 *at = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
+		__u64 word;
+
+		if (!at || reverse == claimed)
+			continue;
+		word = lb_load64(at);
+		if (word >> LB_REVERSE_TAG_SHIFT != insert->reverse.tag)
+			continue;
+		if (!lb_reverse_is_used(word))
+			return LB_INSERT_CONTENDED;
+		if (lb_take_reverse4(&reply, at, word, reverse, &copy, &found))
+			return LB_INSERT_REVERSE_TAKEN;
+		if (!lb_reverse_same(word, lb_load64(at)))
+			return LB_INSERT_CONTENDED;
+	}
+	return LB_INSERT_DONE;
+}
+
+/* Writes the entry of two claimed words and opens them to readers: R used, then F live. */
+LB_SEAM int lb_conn_publish(struct lb_insert *insert, __u32 position, __u32 reverse)
+{
+	__u64 *forward_at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+	__u64 *reverse_at = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
+	__u64 *to = host_region(LB_REGION_CONN4, position);
+	__u64 busy, word, aged;
+	__u16 timeout;
+
+	if (!insert || !forward_at || !reverse_at || !to)
+		return LB_INSERT_CONTENDED;
+	insert->entry.reverse = reverse;
+	for (int i = 0; i < 8; i++)
+		lb_store64(&to[i], ((const __u64 *)&insert->entry)[i]);
+	busy = lb_load64(reverse_at);
+	aged = (__u64)((insert->tick - LB_AGE_DUE) & 0xfff) << LB_REVERSE_AGE_SHIFT;
+	lb_cas64(reverse_at, busy, (busy ^ LB_REVERSE_BUSY ^ LB_REVERSE_USED) | aged);
+	busy = lb_load64(forward_at);
+	timeout = lb_conn_timeout(insert->state, insert->entry.protocol, insert->idle);
+	word = lb_word_with(busy, insert->state, timeout, insert->tick);
+	lb_cas64(forward_at, busy, word);
+	insert->position = position;
+	insert->word = word;
+	return LB_INSERT_DONE;
+}
+
+/* With F claimed: the rest of an insert. */
+static __always_inline int lb_insert_claimed4(struct lb_insert *insert, __u32 position)
+{
+	__u32 reverse;
+	int result;
+
+	lb_barrier();
+	result = lb_forward_rescan4(insert, insert->forward.line[0], position);
+	if (result == LB_INSERT_DONE)
+		result = lb_forward_rescan4(insert, insert->forward.line[1], position);
+	if (result != LB_INSERT_DONE)
+		return result;
+	reverse = lb_reverse_choose(&insert->reverse);
+	if (reverse == LB_POSITION_NONE) {
+		reverse = lb_reverse_vacate(insert->reverse.line[0], insert->reverse.line[1],
+					    insert->tick);
+		if (reverse == LB_POSITION_NONE)
+			return LB_INSERT_FULL;
+	}
+	if (!lb_reverse_claim(reverse, insert->reverse.tag, position))
+		return LB_INSERT_CONTENDED;
+	lb_barrier();
+	result = lb_reverse_rescan4(insert, insert->reverse.line[0], reverse);
+	if (result == LB_INSERT_DONE)
+		result = lb_reverse_rescan4(insert, insert->reverse.line[1], reverse);
+	if (result != LB_INSERT_DONE) {
+		lb_reverse_free(reverse, position);
+		return result;
+	}
+	return lb_conn_publish(insert, position, reverse);
+}
+
+LB_SEAM int lb_insert_once4(struct lb_insert *insert)
+{
+	__u32 position;
+	__u64 *at;
+	int result;
+
+	if (!insert)
+		return LB_INSERT_CONTENDED;
+	position = lb_forward_choose(&insert->forward, insert->tick);
+	if (position == LB_POSITION_NONE)
+		return LB_INSERT_FULL;
+	if (!lb_forward_claim(position, insert->forward.tag, insert->tick))
+		return LB_INSERT_CONTENDED;
+	result = lb_insert_claimed4(insert, position);
+	if (result == LB_INSERT_DONE)
+		return result;
+	at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+	if (at)
+		lb_forward_free(at);
+	return result;
+}
+
+/* Makes a connection: enum lb_insert_result. */
+LB_SEAM int lb_conn_insert4(struct lb_insert *insert)
+{
+	int result = LB_INSERT_CONTENDED;
+
+	if (!insert)
+		return result;
+	for (int i = 0; i < LB_INSERT_TRIES && result == LB_INSERT_CONTENDED; i++)
+		result = lb_insert_once4(insert);
+	if (result == LB_INSERT_DONE)
+		lb_conn_count(LB_CONN_INSERTED);
+	return result;
+}
+
+/* Ends a flow whose F word is still `word`; 0 if it isn't. */
+LB_SEAM int lb_conn_release(__u32 position, __u64 word, __u32 tick)
+{
+	__u64 *at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+	__u64 busy = lb_forward_busy(word >> LB_FORWARD_TAG_SHIFT,
+				     word >> LB_FORWARD_GENERATION_SHIFT, tick);
+
+	if (!at || !lb_word_is_live(word) || lb_cas64(at, word, busy) != word)
+		return 0;
+	lb_conn_clear(position, tick);
+	lb_forward_free(at);
+	return 1;
+}
+
+enum lb_source_state {
+	LB_SOURCE_VACANT,
+	LB_SOURCE_RESTS,
+	LB_SOURCE_TAKEN,
+};
+
+/* Whether an entry's source port may be used towards its backend; rested: ticks since it was. */
+LB_SEAM int lb_source_probe4(const struct lb_conn4 *entry, __u32 tick, __u32 *rested)
+{
+	struct lb_tuple4 reply;
+	struct lb_hash hash;
+	__u16 stamp, *at;
+
+	if (!entry || !rested)
+		return LB_SOURCE_TAKEN;
+	lb_conn_reply4(entry, &reply);
+	lb_conn_hash4(&reply, &hash);
+	if (lb_conn_search4(LB_DIRECTION_REVERSE, &reply, &hash) != LB_POSITION_NONE)
+		return LB_SOURCE_TAKEN;
+	at = lb_source_stamp(&reply);
+	stamp = at ? *(volatile __u16 *)at : 0;
+	*rested = (tick - stamp) & 0xffff;
+	if (!stamp || *rested >= LB_SOURCE_REST)
+		return LB_SOURCE_VACANT;
+	return LB_SOURCE_RESTS;
+}
+
+#endif
