@@ -1,14 +1,17 @@
 //! Services and backends: what one entry of a document says, in types that cannot be invalid.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZeroU16;
-use std::str::FromStr;
 
 use thiserror::Error;
 
 use crate::addr::{AddressError, check_unicast};
+
+mod text;
+mod values;
+
+pub use values::{IdleTimeout, MaglevSize, ValueError, Weight};
 
 #[cfg(test)]
 mod tests;
@@ -53,10 +56,6 @@ pub enum Selection {
     RoundRobin,
 }
 
-/// Size of a Maglev table: a prime, 251 to 65537. The default is 16381.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MaglevSize(u32);
-
 /// What a packet of a service without usable backend gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum NoBackend {
@@ -67,14 +66,6 @@ pub enum NoBackend {
     /// To the stack.
     Pass,
 }
-
-/// A backend's share: 0 (takes no new connection: drains) to 1000; 1 unless said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Weight(u16);
-
-/// Idle timeout of an established flow, in seconds: 1 to 28800.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IdleTimeout(u32);
 
 /// Address and port of a backend, unique within its service. Displayed as `31.31.31.1:8080`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,32 +95,6 @@ pub struct Service {
     pub name: Option<String>,
     pub policy: Policy,
     pub backends: BTreeMap<Endpoint, Weight>,
-}
-
-/// What keeps text or a number from being one of the values of this module.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ValueError {
-    #[error("unknown protocol `{value}`: use tcp or udp")]
-    Protocol { value: String },
-    #[error("unknown mode `{value}`: use dnat, fullnat or onearm")]
-    Mode { value: String },
-    #[error("unknown noBackend `{value}`: use reject, drop or pass")]
-    NoBackend { value: String },
-    #[error(
-        "Maglev table size {value} is not a prime from {min} to {max}: use {nearest}, or leave it out for {default}",
-        min = MaglevSize::MIN, max = MaglevSize::MAX, default = MaglevSize::DEFAULT.0
-    )]
-    MaglevSize { value: u64, nearest: u32 },
-    #[error("weight {value} is not from 0 to {max}: use 0 to drain, or scale all weights of the service down", max = Weight::MAX)]
-    Weight { value: u64 },
-    #[error("idle timeout {value} s is not from 1 to {max} s: use a value in this range, or leave it out", max = IdleTimeout::MAX)]
-    IdleTimeout { value: u64 },
-    #[error("`{value}` is not an endpoint: write ADDRESS:PORT, such as 31.31.31.1:8080")]
-    Endpoint { value: String },
-    #[error("`{value}` is not a service: write VIP:PORT/PROTOCOL, such as 20.20.20.1:2020/tcp")]
-    ServiceKey { value: String },
-    #[error("port 0 in `{value}` is not a port: use 1 to 65535")]
-    PortZero { value: String },
 }
 
 /// What keeps parts from being a service. `path` says which field.
@@ -297,273 +262,5 @@ impl Default for Policy {
             idle: None,
             last_hop: false,
         }
-    }
-}
-
-impl MaglevSize {
-    pub const MIN: u32 = 251;
-    pub const MAX: u32 = 65537;
-    pub const DEFAULT: Self = Self(16381);
-
-    /// A table size.
-    ///
-    /// # Errors
-    /// Not a prime from 251 to 65537: the error names the nearest that is.
-    pub fn new(value: u64) -> Result<Self, ValueError> {
-        match u32::try_from(value) {
-            Ok(size) if (Self::MIN..=Self::MAX).contains(&size) && is_prime(size) => Ok(Self(size)),
-            _ => Err(ValueError::MaglevSize {
-                value,
-                nearest: nearest_size(value),
-            }),
-        }
-    }
-
-    #[must_use]
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl Default for MaglevSize {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
-fn is_prime(n: u32) -> bool {
-    n >= 2 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0)
-}
-
-fn nearest_size(value: u64) -> u32 {
-    let range = u64::from(MaglevSize::MIN)..=u64::from(MaglevSize::MAX);
-    let from = u32::try_from(value.clamp(*range.start(), *range.end())).unwrap_or(MaglevSize::MAX);
-    (0..=MaglevSize::MAX)
-        .flat_map(|d| [from.saturating_sub(d), from.saturating_add(d)])
-        .find(|n| (MaglevSize::MIN..=MaglevSize::MAX).contains(n) && is_prime(*n))
-        .unwrap_or(MaglevSize::DEFAULT.0)
-}
-
-impl Weight {
-    pub const MAX: u16 = 1000;
-    pub const DRAIN: Self = Self(0);
-    pub const ONE: Self = Self(1);
-
-    /// A weight.
-    ///
-    /// # Errors
-    /// More than 1000.
-    pub fn new(value: u64) -> Result<Self, ValueError> {
-        match u16::try_from(value) {
-            Ok(weight) if weight <= Self::MAX => Ok(Self(weight)),
-            _ => Err(ValueError::Weight { value }),
-        }
-    }
-
-    #[must_use]
-    pub fn get(self) -> u16 {
-        self.0
-    }
-}
-
-impl Default for Weight {
-    fn default() -> Self {
-        Self::ONE
-    }
-}
-
-impl IdleTimeout {
-    pub const MAX: u32 = 28800;
-    const DEFAULT_TCP: Self = Self(1800);
-    const DEFAULT_UDP: Self = Self(180);
-
-    /// An idle timeout from seconds.
-    ///
-    /// # Errors
-    /// Not from 1 to 28800.
-    pub fn new(seconds: u64) -> Result<Self, ValueError> {
-        match u32::try_from(seconds) {
-            Ok(value) if (1..=Self::MAX).contains(&value) => Ok(Self(value)),
-            _ => Err(ValueError::IdleTimeout { value: seconds }),
-        }
-    }
-
-    /// Of a service that does not say: 30 minutes for TCP, 3 minutes for UDP.
-    #[must_use]
-    pub fn default_of(protocol: Protocol) -> Self {
-        match protocol {
-            Protocol::Tcp => Self::DEFAULT_TCP,
-            Protocol::Udp => Self::DEFAULT_UDP,
-        }
-    }
-
-    /// Seconds.
-    #[must_use]
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl Protocol {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
-
-    /// The number in an IP header.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        match self {
-            Self::Tcp => 6,
-            Self::Udp => 17,
-        }
-    }
-
-    /// From the number in an IP header.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        match number {
-            6 => Some(Self::Tcp),
-            17 => Some(Self::Udp),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Protocol {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        match text {
-            "tcp" => Ok(Self::Tcp),
-            "udp" => Ok(Self::Udp),
-            _ => Err(ValueError::Protocol {
-                value: text.to_owned(),
-            }),
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Dnat => "dnat",
-            Self::Fullnat => "fullnat",
-            Self::Onearm => "onearm",
-        })
-    }
-}
-
-impl FromStr for Mode {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        match text {
-            "dnat" => Ok(Self::Dnat),
-            "fullnat" => Ok(Self::Fullnat),
-            "onearm" => Ok(Self::Onearm),
-            _ => Err(ValueError::Mode {
-                value: text.to_owned(),
-            }),
-        }
-    }
-}
-
-impl fmt::Display for NoBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reject => "reject",
-            Self::Drop => "drop",
-            Self::Pass => "pass",
-        })
-    }
-}
-
-impl FromStr for NoBackend {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        match text {
-            "reject" => Ok(Self::Reject),
-            "drop" => Ok(Self::Drop),
-            "pass" => Ok(Self::Pass),
-            _ => Err(ValueError::NoBackend {
-                value: text.to_owned(),
-            }),
-        }
-    }
-}
-
-impl fmt::Display for Weight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Display for MaglevSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&SocketAddr::new(self.addr, self.port.get()), f)
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let socket: SocketAddr = text.parse().map_err(|_| ValueError::Endpoint {
-            value: text.to_owned(),
-        })?;
-        let port = NonZeroU16::new(socket.port()).ok_or_else(|| ValueError::PortZero {
-            value: text.to_owned(),
-        })?;
-        Ok(Self {
-            addr: socket.ip(),
-            port,
-        })
-    }
-}
-
-impl fmt::Display for ServiceKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoint = Endpoint {
-            addr: self.vip,
-            port: self.port,
-        };
-        write!(f, "{endpoint}/{}", self.protocol)
-    }
-}
-
-impl FromStr for ServiceKey {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let form = || ValueError::ServiceKey {
-            value: text.to_owned(),
-        };
-        let (endpoint, protocol) = text.rsplit_once('/').ok_or_else(form)?;
-        let endpoint: Endpoint = endpoint.parse().map_err(|error| match error {
-            ValueError::PortZero { .. } => error,
-            _ => form(),
-        })?;
-        Ok(Self {
-            vip: endpoint.addr,
-            port: endpoint.port,
-            protocol: protocol.parse()?,
-        })
     }
 }
