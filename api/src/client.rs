@@ -50,7 +50,7 @@ pub enum ClientError {
 #[error("{error}")]
 pub struct ApiError {
     pub status: u16,
-    pub error: ErrorBody,
+    pub error: Box<ErrorBody>,
 }
 
 /// How a change is to be made.
@@ -323,7 +323,7 @@ impl Client {
         match parse::json::<wire::ErrorEnvelope>(&answer.body) {
             Ok(envelope) => Err(ApiError {
                 status: answer.status,
-                error: envelope.error,
+                error: Box::new(envelope.error),
             }
             .into()),
             Err(_) => {

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Document {
-    /// Unique by (vip, port, protocol), and by name where a name is given. Default: none.
-    #[serde(default)]
+    /// Unique by (vip, port, protocol), and by name where a name is given. May be empty, but must
+    /// be there: an empty file must not remove everything.
     pub services: Vec<Service>,
 }
 

@@ -1,0 +1,711 @@
+//! Every way to be wrong, its status, and the place that the answer names; nothing changes.
+
+use super::*;
+
+const SERVICE: &str = r#""vip":"20.20.20.1","port":80,"protocol":"tcp""#;
+
+/// A document of one service with these members more.
+fn with(members: &str) -> String {
+    format!(r#"{{"services":[{{{SERVICE}{members}}}]}}"#)
+}
+
+/// A document of one service, of these members alone.
+fn only(members: &str) -> String {
+    format!(r#"{{"services":[{{{members}}}]}}"#)
+}
+
+/// Status, field, and a part of the text.
+type Expected = (u16, &'static str, &'static str);
+
+fn documents() -> Vec<(String, Expected)> {
+    let text = str::to_owned;
+    vec![
+        // Not JSON, or not all of it.
+        (text("not json"), (400, "", "expected")),
+        (text("{"), (400, "", "EOF")),
+        (
+            text(r#"{"services":[]} x"#),
+            (400, "", "trailing characters"),
+        ),
+        (
+            text(r#"{"services":[]}{"services":[]}"#),
+            (400, "", "trailing characters"),
+        ),
+        (text("[]"), (400, "", "invalid length 0")),
+        (text("{}"), (400, "", "missing field `services`")),
+        (text("null"), (400, "", "invalid type")),
+        (text("\"a\""), (400, "", "invalid type")),
+        ("[".repeat(100_000), (400, "[0][0][0]", "")),
+        (
+            format!(r#"{{"services":{}"#, "[".repeat(100_000)),
+            (400, "services[0][0]", ""),
+        ),
+        // Keys.
+        (
+            text(r#"{"service":[]}"#),
+            (400, "service", "unknown field `service`"),
+        ),
+        (
+            with(r#","color":1"#),
+            (400, "services[0].color", "unknown field `color`"),
+        ),
+        (
+            with(r#","backends":[{"address":"1.2.3.4","port":1,"w":1}]"#),
+            (400, "services[0].backends[0].w", "unknown field `w`"),
+        ),
+        (
+            text(r#"{"services":[],"services":[]}"#),
+            (400, "", "duplicate field `services`"),
+        ),
+        (
+            with(r#","port":81"#),
+            (400, "services[0]", "duplicate field `port`"),
+        ),
+        (
+            only(r#""vip":"20.20.20.1","protocol":"udp""#),
+            (400, "services[0]", "missing field `port`"),
+        ),
+        (
+            only(r#""vip":"20.20.20.1","port":1"#),
+            (400, "services[0]", "missing field `protocol`"),
+        ),
+        (
+            only(r#""port":1,"protocol":"udp""#),
+            (400, "services[0]", "missing field `vip`"),
+        ),
+        // Types and words.
+        (
+            only(r#""vip":1,"port":1,"protocol":"udp""#),
+            (400, "services[0].vip", "invalid type"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":"1","protocol":"udp""#),
+            (400, "services[0].port", "invalid type"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":1.5,"protocol":"udp""#),
+            (400, "services[0].port", "invalid type"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":99999999999999999999,"protocol":"udp""#),
+            (400, "services[0].port", ""),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":1,"protocol":"sctp""#),
+            (400, "services[0].protocol", "unknown variant `sctp`"),
+        ),
+        (
+            with(r#","mode":"dsr""#),
+            (400, "services[0].mode", "unknown variant `dsr`"),
+        ),
+        (
+            with(r#","select":"lc""#),
+            (400, "services[0].select", "unknown variant `lc`"),
+        ),
+        (
+            with(r#","noBackend":"eat""#),
+            (400, "services[0].noBackend", "unknown variant `eat`"),
+        ),
+        (
+            with(r#","lastHop":"yes""#),
+            (400, "services[0].lastHop", "invalid type"),
+        ),
+        (
+            with(r#","backends":{}"#),
+            (400, "services[0].backends", "invalid type"),
+        ),
+        // Values.
+        (
+            only(r#""vip":"1.2.3","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "`1.2.3` is not an address"),
+        ),
+        (
+            only(r#""vip":"","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "is not an address"),
+        ),
+        (
+            only(r#""vip":"2001:db8::1","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "IPv6"),
+        ),
+        (
+            only(r#""vip":"0.0.0.0","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "unspecified"),
+        ),
+        (
+            only(r#""vip":"224.0.0.1","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "multicast"),
+        ),
+        (
+            only(r#""vip":"127.0.0.1","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "loopback"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":0,"protocol":"udp""#),
+            (422, "services[0].port", "0 is out of range"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":65536,"protocol":"udp""#),
+            (422, "services[0].port", "1 to 65535"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":-1,"protocol":"udp""#),
+            (422, "services[0].port", "-1 is out of range"),
+        ),
+        (with(r#","name":"""#), (422, "services[0].name", "0 bytes")),
+        (with(r#","name":"a b""#), (422, "services[0].name", "space")),
+        (
+            with(r#","idleTimeout":0"#),
+            (422, "services[0].idleTimeout", "1 to 28800 seconds"),
+        ),
+        (
+            with(r#","idleTimeout":28801"#),
+            (422, "services[0].idleTimeout", "28801 is out of range"),
+        ),
+        (
+            with(r#","maglevSize":250"#),
+            (422, "services[0].maglevSize", "use 251"),
+        ),
+        (
+            with(r#","maglevSize":16380"#),
+            (422, "services[0].maglevSize", "use 16381"),
+        ),
+        (
+            with(r#","maglevSize":-5"#),
+            (422, "services[0].maglevSize", "-5 is no size"),
+        ),
+        (
+            with(r#","select":"rr","maglevSize":251"#),
+            (422, "services[0].maglevSize", "select: rr"),
+        ),
+        (
+            with(r#","backends":[{"address":"1.2.3.4","port":0}]"#),
+            (422, "services[0].backends[0].port", "out of range"),
+        ),
+        (
+            with(r#","backends":[{"address":"x","port":1}]"#),
+            (
+                422,
+                "services[0].backends[0].address",
+                "`x` is not an address",
+            ),
+        ),
+        (
+            with(r#","backends":[{"address":"2001:db8::1","port":1}]"#),
+            (422, "services[0].backends[0].address", "family"),
+        ),
+        (
+            with(r#","backends":[{"address":"224.0.0.1","port":1}]"#),
+            (422, "services[0].backends[0].address", "multicast"),
+        ),
+        (
+            with(r#","backends":[{"address":"1.2.3.4","port":1,"weight":1001}]"#),
+            (
+                422,
+                "services[0].backends[0].weight",
+                "1001 is out of range",
+            ),
+        ),
+        (
+            with(r#","backends":[{"address":"1.2.3.4","port":1,"weight":-1}]"#),
+            (422, "services[0].backends[0].weight", "0 to 1000"),
+        ),
+        (
+            with(r#","backends":[{"address":"1.2.3.4","port":1},{"address":"1.2.3.4","port":1}]"#),
+            (422, "services[0].backends[1]", "twice"),
+        ),
+        (
+            with(r#","backends":[{"address":"20.20.20.1","port":80}]"#),
+            (422, "services[0].backends[0]", "circle"),
+        ),
+        // Between services.
+        (
+            format!(r#"{{"services":[{{{SERVICE}}},{{{SERVICE}}}]}}"#),
+            (422, "services[1]", "twice"),
+        ),
+        (
+            format!(
+                r#"{{"services":[{{{SERVICE},"name":"a"}},{{"vip":"1.2.3.4","port":1,"protocol":"tcp","name":"a"}}]}}"#
+            ),
+            (422, "services[1].name", "used twice"),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_bad_document_is_refused_with_its_place_and_nothing_changes() {
+    let (router, fake) = server();
+    ask(&router, "PUT /v1/documents/api", &web_document()).await;
+    let before = fake.documents();
+    for (body, (status, field, text)) in documents() {
+        for line in ["PUT /v1/documents/api", "POST /v1/diff/api"] {
+            let answer = ask(&router, line, &body).await;
+            let shown: String = body.chars().take(200).collect();
+            assert_eq!(answer.status, status, "{line} {shown}: {answer:?}");
+            let error = answer.json()["error"].clone();
+            assert_eq!(
+                error["field"].as_str().unwrap_or(""),
+                field,
+                "{shown}: {error}"
+            );
+            assert!(answer.text.contains(text), "{shown}: {error}");
+            let code = if status == 400 {
+                "unparsable"
+            } else {
+                "invalid"
+            };
+            assert_eq!(error["code"], code);
+        }
+    }
+    assert_eq!(fake.documents(), before);
+}
+
+#[tokio::test]
+async fn everything_wrong_with_a_document_is_said_at_once() {
+    let (router, _fake) = server();
+    let body = only(
+        r#""vip":"x","port":0,"protocol":"tcp","idleTimeout":0,"backends":[{"address":"y","port":1,"weight":2000}]"#,
+    );
+    let error = ask(&router, "PUT /v1/documents/api", &body).await.json()["error"].clone();
+    let fields: Vec<&str> = error["details"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d["field"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "services[0].vip",
+            "services[0].port",
+            "services[0].idleTimeout",
+            "services[0].backends[0].address",
+            "services[0].backends[0].weight",
+        ]
+    );
+    assert_eq!(error["field"], "services[0].vip");
+}
+
+#[tokio::test]
+async fn ten_thousand_problems_do_not_make_ten_thousand_lines() {
+    let (router, _fake) = server();
+    let bad = vec![r#"{"vip":"x","port":0,"protocol":"tcp"}"#; 10_000].join(",");
+    let answer = ask(
+        &router,
+        "PUT /v1/documents/api",
+        &format!(r#"{{"services":[{bad}]}}"#),
+    )
+    .await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(
+        answer.json()["error"]["details"].as_array().unwrap().len(),
+        64
+    );
+}
+
+#[tokio::test]
+async fn a_bad_line_or_body_of_any_route_is_refused_and_nothing_changes() {
+    let key = "/v1/services/20.20.20.1/2020/tcp";
+    let table: Vec<(String, &str, Expected)> = vec![
+        // Sources.
+        (
+            "PUT /v1/documents/UPPER".into(),
+            "{}",
+            (422, "source", "`UPPER` is not a source"),
+        ),
+        (
+            "PUT /v1/documents/a/b".into(),
+            "{}",
+            (422, "source", "is not a source"),
+        ),
+        (
+            "PUT /v1/documents/kube/".into(),
+            "{}",
+            (422, "source", "is not a source"),
+        ),
+        (
+            "PUT /v1/documents/kube/..%2F..".into(),
+            "{}",
+            (422, "source", "is not a source"),
+        ),
+        (
+            "PUT /v1/documents/..%2f..%2fetc".into(),
+            "{}",
+            (422, "source", "is not a source"),
+        ),
+        ("GET /v1/documents/%ff".into(), "", (400, "path", "UTF-8")),
+        (
+            "GET /v1/documents/nobody".into(),
+            "",
+            (404, "", "there is no document nobody"),
+        ),
+        (
+            "DELETE /v1/documents/nobody".into(),
+            "",
+            (404, "", "there is no document nobody"),
+        ),
+        (
+            "PUT /v1/documents/".into(),
+            "{}",
+            (404, "", "there is no route"),
+        ),
+        // Keys of services.
+        (
+            "GET /v1/services/20.20.20/80/tcp".into(),
+            "",
+            (422, "vip", "not an address"),
+        ),
+        (
+            "GET /v1/services/20.20.20.1/0/tcp".into(),
+            "",
+            (422, "port", "0 is out of range"),
+        ),
+        (
+            "GET /v1/services/20.20.20.1/x/tcp".into(),
+            "",
+            (422, "port", "`x` is not a port"),
+        ),
+        (
+            "GET /v1/services/20.20.20.1/80/sctp".into(),
+            "",
+            (422, "protocol", "sctp"),
+        ),
+        (
+            "GET /v1/services/20.20.20.1/81/tcp".into(),
+            "",
+            (404, "", "there is no service 20.20.20.1:81/tcp"),
+        ),
+        (
+            "GET /v1/services/20.20.20.1/81/tcp/backends".into(),
+            "",
+            (404, "", "there is no service"),
+        ),
+        (
+            "DELETE /v1/services/20.20.20.1/81/tcp".into(),
+            "",
+            (404, "", "there is no service"),
+        ),
+        // Services.
+        ("POST /v1/services".into(), "{}", (400, "", "missing field")),
+        (
+            "POST /v1/services".into(),
+            r#"{"vip":"1.2.3.4","port":0,"protocol":"tcp"}"#,
+            (422, "port", "out of range"),
+        ),
+        (
+            "POST /v1/services".into(),
+            r#"{"vip":"1.2.3.4","port":1,"protocol":"tcp","name":"web"}"#,
+            (422, "name", "another service"),
+        ),
+        (
+            format!("PUT {key}"),
+            r#"{"vip":"1.2.3.4","port":1,"protocol":"tcp"}"#,
+            (422, "vip", "not the service of the path"),
+        ),
+        // Backends.
+        (
+            format!("PUT {key}/backends/x/80"),
+            r#"{"weight":1}"#,
+            (422, "address", "`x`"),
+        ),
+        (
+            format!("PUT {key}/backends/31.31.31.1/0"),
+            r#"{"weight":1}"#,
+            (422, "port", "out of range"),
+        ),
+        (
+            format!("PUT {key}/backends/31.31.31.1/80"),
+            r#"{"weight":1001}"#,
+            (422, "weight", "0 to 1000"),
+        ),
+        (
+            format!("PUT {key}/backends/31.31.31.1/80"),
+            "{}",
+            (400, "", "missing field `weight`"),
+        ),
+        (
+            format!("PUT {key}/backends/31.31.31.1/80"),
+            r#"{"weight":1,"x":1}"#,
+            (400, "x", "unknown field"),
+        ),
+        (
+            format!("PUT {key}/backends/224.0.0.1/80"),
+            r#"{"weight":1}"#,
+            (422, "backends[2].address", "multicast"),
+        ),
+        (
+            format!("DELETE {key}/backends/9.9.9.9/80"),
+            "",
+            (404, "", "there is no backend 9.9.9.9:80"),
+        ),
+        (
+            "PUT /v1/services/20.20.20.1/81/tcp/backends/31.31.31.1/80".into(),
+            r#"{"weight":1}"#,
+            (404, "", "there is no service"),
+        ),
+        // Interfaces.
+        (
+            "POST /v1/interfaces".into(),
+            r#"{"name":""}"#,
+            (422, "name", "is not the name"),
+        ),
+        (
+            "POST /v1/interfaces".into(),
+            r#"{"name":"../x"}"#,
+            (422, "name", "is not the name"),
+        ),
+        (
+            "POST /v1/interfaces".into(),
+            r#"{"name":"sixteen-and-more"}"#,
+            (422, "name", "1 to 15 bytes"),
+        ),
+        (
+            "POST /v1/interfaces".into(),
+            r#"{"name":"eth0","mode":"none"}"#,
+            (400, "mode", "unknown variant"),
+        ),
+        (
+            "POST /v1/interfaces".into(),
+            r#"{"name":"wan0"}"#,
+            (404, "", "there is no interface wan0"),
+        ),
+        ("DELETE /v1/interfaces/eth1".into(), "", (404, "", "eth1")),
+        (
+            "DELETE /v1/interfaces/a%2Fb".into(),
+            "",
+            (422, "name", "is not the name"),
+        ),
+        // Connections.
+        (
+            "GET /v1/connections?limit=0".into(),
+            "",
+            (422, "limit", "1 to 1000"),
+        ),
+        (
+            "GET /v1/connections?limit=1001".into(),
+            "",
+            (422, "limit", "1 to 1000"),
+        ),
+        (
+            "GET /v1/connections?limit=x".into(),
+            "",
+            (422, "limit", "1 to 1000"),
+        ),
+        (
+            "GET /v1/connections?cursor=zzz".into(),
+            "",
+            (422, "cursor", "not a cursor"),
+        ),
+        (
+            "GET /v1/connections?cursor=p".into(),
+            "",
+            (422, "cursor", "not a cursor"),
+        ),
+        (
+            "GET /v1/connections?cursor=p%2B1".into(),
+            "",
+            (422, "cursor", "not a cursor"),
+        ),
+        (
+            "GET /v1/connections?cursor=p11111111111111111".into(),
+            "",
+            (422, "cursor", "not a cursor"),
+        ),
+        (
+            "GET /v1/connections?service=nobody".into(),
+            "",
+            (422, "service", "`nobody` is not a service"),
+        ),
+        (
+            "GET /v1/connections?client=nobody".into(),
+            "",
+            (422, "client", "address or address:port"),
+        ),
+        (
+            "GET /v1/connections?backend=1.2.3.4:0".into(),
+            "",
+            (422, "backend", "address or address:port"),
+        ),
+        (
+            "GET /v1/connections?protocol=sctp".into(),
+            "",
+            (422, "protocol", "tcp or udp"),
+        ),
+        (
+            "GET /v1/connections?state=sleepy".into(),
+            "",
+            (422, "state", "fin-client"),
+        ),
+        (
+            "GET /v1/connections?color=red".into(),
+            "",
+            (400, "color", "one of service, client"),
+        ),
+        (
+            "GET /v1/connections?limit=1&limit=2".into(),
+            "",
+            (400, "limit", "given twice"),
+        ),
+        (
+            "GET /v1/connections?client=%zz".into(),
+            "",
+            (400, "query", "percent-encoded"),
+        ),
+        (
+            "GET /v1/connections?client=%ff".into(),
+            "",
+            (400, "query", "percent-encoded"),
+        ),
+        ("GET /v1/status?x=1".into(), "", (400, "x", "takes none")),
+        (
+            "PUT /v1/documents/api?dryRun=maybe".into(),
+            "{}",
+            (400, "dryRun", "true or false"),
+        ),
+        // Routes and methods.
+        ("GET /".into(), "", (404, "", "there is no route /")),
+        (
+            "GET /v2/services".into(),
+            "",
+            (404, "", "there is no route /v2/services"),
+        ),
+        (
+            "GET /v1/services/".into(),
+            "",
+            (404, "", "there is no route"),
+        ),
+        (
+            "POST /v1/documents".into(),
+            "{}",
+            (405, "", "does not take POST"),
+        ),
+        (
+            "PATCH /v1/documents/api".into(),
+            "{}",
+            (405, "", "does not take PATCH"),
+        ),
+        (
+            "GET /v1/diff/api".into(),
+            "",
+            (405, "", "does not take GET"),
+        ),
+        (
+            "DELETE /v1/status".into(),
+            "",
+            (405, "", "does not take DELETE"),
+        ),
+        (
+            "OPTIONS /v1/services".into(),
+            "",
+            (405, "", "does not take OPTIONS"),
+        ),
+        (
+            "BREW /v1/services".into(),
+            "",
+            (405, "", "does not take BREW"),
+        ),
+    ];
+    let (router, fake) = server();
+    ask(&router, "PUT /v1/documents/api", &web_document()).await;
+    let before = fake.documents();
+    for (line, body, (status, field, text)) in table {
+        let answer = ask(&router, &line, body).await;
+        assert_eq!(answer.status, status, "{line} {body}: {answer:?}");
+        let error = answer.json()["error"].clone();
+        assert_eq!(
+            error["field"].as_str().unwrap_or(""),
+            field,
+            "{line} {body}: {error}"
+        );
+        assert!(answer.text.contains(text), "{line} {body}: {error}");
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert_eq!(
+            status == 405,
+            !answer.header("allow").is_empty(),
+            "{line}: {answer:?}"
+        );
+        assert_eq!(fake.documents(), before, "{line} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_a_type_or_of_another_or_compressed_is_refused() {
+    let (router, _fake) = server();
+    let table = [
+        ("content-type", "text/plain"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-type", ""),
+        ("content-encoding", "gzip"),
+    ];
+    for (name, value) in table {
+        let mut put = request("PUT /v1/documents/api", &web_document());
+        put.headers_mut().insert(name, value.parse().unwrap());
+        let answer = send(&router, put).await;
+        assert_eq!(answer.status, 415, "{name}: {value}: {answer:?}");
+    }
+    let mut put = request("PUT /v1/documents/api", &web_document());
+    put.headers_mut().remove("content-type");
+    assert_eq!(send(&router, put).await.status, 415);
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_utf8_are_refused_in_json_and_yaml() {
+    let (router, _fake) = server();
+    for content_type in ["application/json", "application/yaml"] {
+        let mut put = request("PUT /v1/documents/api", "x");
+        *put.body_mut() = Body::from(&b"{\"services\":[{\"vip\":\"\xff\"}]}"[..]);
+        put.headers_mut()
+            .insert("content-type", content_type.parse().unwrap());
+        assert_eq!(send(&router, put).await.status, 400);
+    }
+}
+
+#[tokio::test]
+async fn bad_yaml_is_refused_with_line_and_column() {
+    let table = [
+        ("services:\n- vip: [\n", "line "),
+        ("services: []\nservices: []\n", "line 2"),
+        (
+            "services:\n- vip: 20.20.20.1\n  colour: red\n",
+            "line 3, column 3",
+        ),
+        (
+            "services: []\n---\nservices: []\n",
+            "line 2, column 1: there is a second",
+        ),
+        (
+            "services: []\n...\n@@@\n",
+            "line 3, column 1: there is a second",
+        ),
+        (
+            "--- {services: []}\n--- 3",
+            "line 2, column 1: there is a second",
+        ),
+        ("", "line "),
+        ("# nothing\n", "line "),
+        ("a: &a [*a, *a]\n", "line "),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b]",
+            "",
+        ),
+    ];
+    let (router, fake) = server();
+    for (yaml, text) in table {
+        let mut put = request("PUT /v1/documents/api", yaml);
+        put.headers_mut()
+            .insert("content-type", "application/yaml".parse().unwrap());
+        let answer = send(&router, put).await;
+        assert_eq!(answer.status, 400, "{yaml}: {answer:?}");
+        assert!(
+            answer.json()["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains(text),
+            "{yaml}: {answer:?}"
+        );
+    }
+    let mut deep = request("PUT /v1/documents/api", &"[".repeat(100_000));
+    deep.headers_mut()
+        .insert("content-type", "application/yaml".parse().unwrap());
+    assert_eq!(send(&router, deep).await.status, 400);
+    assert!(fake.documents().is_empty());
+}

@@ -1,0 +1,292 @@
+//! A daemon that only keeps documents: the other end of the seam.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use lb_core::intent::{Document, Source};
+
+use crate::control::{
+    Command, ConnectionsFound, ControlError, ControlHandle, ControlSeat, Generation, Precondition,
+    Readiness, State, StoredDocument, channel,
+};
+use crate::edit;
+use crate::wire::{
+    self, Applied, BackendState, BackendStatus, Connection, ConnectionState, InterfaceStatus, Mode,
+    Protocol, ServiceStatus, Traffic, XdpMode, changes,
+};
+
+/// What a test may look at and set.
+#[derive(Clone)]
+pub(super) struct Fake {
+    pub(super) handle: ControlHandle,
+    refuse: Arc<Mutex<Option<ControlError>>>,
+    ready: Arc<Mutex<bool>>,
+}
+
+impl Fake {
+    pub(super) fn start() -> (ControlHandle, Fake) {
+        let (handle, seat) = channel();
+        let fake = Fake {
+            handle: handle.clone(),
+            refuse: Arc::default(),
+            ready: Arc::new(Mutex::new(true)),
+        };
+        let daemon = Daemon {
+            documents: BTreeMap::new(),
+            generation: 0,
+            attached: BTreeSet::new(),
+            refuse: fake.refuse.clone(),
+            ready: fake.ready.clone(),
+        };
+        tokio::spawn(daemon.run(seat));
+        (handle, fake)
+    }
+
+    /// Every command after this has this answer.
+    pub(super) fn refuse_with(&self, error: Option<ControlError>) {
+        *self.refuse.lock().unwrap() = error;
+    }
+
+    /// Shown after the next command.
+    pub(super) fn set_ready(&self, ready: bool) {
+        *self.ready.lock().unwrap() = ready;
+    }
+
+    /// What must be as before after an error.
+    pub(super) fn documents(&self) -> BTreeMap<Source, StoredDocument> {
+        self.handle.state().documents.clone()
+    }
+}
+
+struct Daemon {
+    documents: BTreeMap<Source, StoredDocument>,
+    generation: u64,
+    attached: BTreeSet<String>,
+    refuse: Arc<Mutex<Option<ControlError>>>,
+    ready: Arc<Mutex<bool>>,
+}
+
+impl Daemon {
+    async fn run(mut self, mut seat: ControlSeat) {
+        self.publish(&seat);
+        while let Some(command) = seat.commands.recv().await {
+            self.answer(command, &seat);
+        }
+    }
+
+    fn publish(&self, seat: &ControlSeat) {
+        let ready = *self.ready.lock().unwrap();
+        let state = State {
+            documents: self.documents.clone(),
+            services: self
+                .documents
+                .iter()
+                .flat_map(|(s, d)| statuses(s, d))
+                .collect(),
+            interfaces: ["eth0", "eth1"].map(|name| self.interface(name)).into(),
+            status: wire::Status {
+                version: "0.1.0".into(),
+                generation: self.generation,
+                ..Default::default()
+            },
+            readiness: if ready {
+                Readiness::Ready
+            } else {
+                Readiness::NotReady("no tables".into())
+            },
+        };
+        seat.state.send_replace(Arc::new(state));
+    }
+
+    fn answer(&mut self, command: Command, seat: &ControlSeat) {
+        let refused = self.refuse.lock().unwrap().clone();
+        match command {
+            Command::PutDocument {
+                source,
+                document,
+                precondition,
+                dry_run,
+                reply,
+                ..
+            } => {
+                let answer = refused.map_or_else(
+                    || self.replace(source, Some(document), &precondition, dry_run),
+                    Err,
+                );
+                self.publish(seat);
+                let _ = reply.send(answer);
+            }
+            Command::DeleteDocument {
+                source,
+                precondition,
+                dry_run,
+                reply,
+                ..
+            } => {
+                let there = self.documents.contains_key(&source);
+                let missing = ControlError::NotFound {
+                    what: format!("document {source}"),
+                };
+                let answer = match (refused, there) {
+                    (Some(error), _) => Err(error),
+                    (None, false) => Err(missing),
+                    (None, true) => self.replace(source, None, &precondition, dry_run),
+                };
+                self.publish(seat);
+                let _ = reply.send(answer);
+            }
+            Command::Edit {
+                edit,
+                precondition,
+                dry_run,
+                reply,
+                ..
+            } => {
+                let answer = refused.map_or_else(|| edit::apply(&edit, &self.documents), Err);
+                let answer = answer.and_then(|document| {
+                    self.replace(Source::Api, Some(document), &precondition, dry_run)
+                });
+                self.publish(seat);
+                let _ = reply.send(answer);
+            }
+            Command::Attach {
+                interface, reply, ..
+            } => {
+                let answer = match (refused, interface.starts_with("eth")) {
+                    (Some(error), _) => Err(error),
+                    (None, false) => Err(ControlError::NotFound {
+                        what: format!("interface {interface}"),
+                    }),
+                    (None, true) => {
+                        self.attached.insert(interface.clone());
+                        Ok(self.interface(&interface))
+                    }
+                };
+                self.publish(seat);
+                let _ = reply.send(answer);
+            }
+            Command::Detach {
+                interface, reply, ..
+            } => {
+                let there = self.attached.remove(&interface);
+                let missing = ControlError::NotFound {
+                    what: format!("attached interface {interface}"),
+                };
+                self.publish(seat);
+                let _ = reply.send(there.then_some(()).ok_or(missing));
+            }
+            Command::Connections { query, reply } => {
+                let all = (0..2500).filter(|n| query.filter.state.is_none() || n % 2 == 0);
+                let mut rest = all.skip_while(|n| *n < query.from);
+                let items = rest
+                    .by_ref()
+                    .take(query.limit.into())
+                    .map(connection)
+                    .collect();
+                let _ = reply.send(Ok(ConnectionsFound {
+                    items,
+                    next: rest.next(),
+                }));
+            }
+            Command::Metrics { reply } => {
+                let _ = reply.send(refused.map_or_else(|| Ok("loxid_ready 1\n".into()), Err));
+            }
+        }
+    }
+
+    fn replace(
+        &mut self,
+        source: Source,
+        document: Option<Document>,
+        precondition: &Precondition,
+        dry_run: bool,
+    ) -> Result<Applied, ControlError> {
+        let old = self.documents.get(&source);
+        precondition.check(old.map(|stored| stored.generation))?;
+        let changes = changes(old.map(|stored| &*stored.document), document.as_ref());
+        let mut generation = old.map_or(0, |stored| stored.generation.0);
+        if !dry_run {
+            self.generation += 1;
+            generation = self.generation;
+            match document {
+                Some(document) => {
+                    let generation = Generation(generation);
+                    let stored = StoredDocument {
+                        generation,
+                        document: Arc::new(document),
+                    };
+                    self.documents.insert(source.clone(), stored);
+                }
+                None => drop(self.documents.remove(&source)),
+            }
+        }
+        Ok(Applied {
+            source: source.to_string(),
+            generation,
+            dry_run,
+            changes,
+        })
+    }
+
+    fn interface(&self, name: &str) -> InterfaceStatus {
+        let attached = self.attached.contains(name);
+        InterfaceStatus {
+            name: name.into(),
+            ifindex: 2,
+            slot: attached.then_some(0),
+            mode: if attached {
+                XdpMode::Native
+            } else {
+                XdpMode::None
+            },
+            driver: Some("veth".into()),
+            queues: 1,
+            mtu: 1500,
+            mac: "02:00:00:00:00:01".into(),
+            attached,
+            message: String::new(),
+        }
+    }
+}
+
+fn statuses(source: &Source, stored: &StoredDocument) -> Vec<ServiceStatus> {
+    let status = |service: &lb_core::service::Service| ServiceStatus {
+        key: service.key.to_string(),
+        name: service.name.clone(),
+        source: source.to_string(),
+        generation: stored.generation.0,
+        spec: service.into(),
+        conditions: Vec::new(),
+        backends: service
+            .backends
+            .iter()
+            .map(|(endpoint, weight)| BackendStatus {
+                address: endpoint.addr.to_string(),
+                port: endpoint.port.get(),
+                weight: weight.get(),
+                state: BackendState::Active,
+                message: String::new(),
+                traffic: Traffic::default(),
+            })
+            .collect(),
+        traffic: Traffic::default(),
+    };
+    stored.document.services().map(status).collect()
+}
+
+fn connection(number: u64) -> Connection {
+    Connection {
+        protocol: Protocol::Tcp,
+        client: format!("10.0.0.1:{number}"),
+        vip: "20.20.20.1:2020".into(),
+        backend: "31.31.31.1:8080".into(),
+        source: format!("10.0.0.1:{number}"),
+        mode: Some(Mode::Dnat),
+        state: ConnectionState::Established,
+        idle: 1,
+        timeout: 1800,
+        packets: 4,
+        bytes: 400,
+        service: Some("20.20.20.1:2020/tcp".into()),
+    }
+}
