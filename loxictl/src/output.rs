@@ -1,5 +1,6 @@
 //! Data on stdout, in the form that `-o` says.
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
@@ -43,6 +44,8 @@ pub struct Output {
     /// Whether stdout is a person's terminal.
     pub terminal: bool,
     pub colour: bool,
+    /// Some: what is printed waits here for `release`.
+    held: RefCell<Option<String>>,
 }
 
 impl Output {
@@ -55,14 +58,30 @@ impl Output {
             format,
             terminal,
             colour: terminal && !refused,
+            held: RefCell::new(None),
         }
     }
 
     /// Prints text as it is.
     pub fn text(&self, text: &str) -> Result<()> {
+        if let Some(held) = self.held.borrow_mut().as_mut() {
+            held.push_str(text);
+            return Ok(());
+        }
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         Ok(stdout.flush()?)
+    }
+
+    /// Keeps what is printed from now on, until `release`.
+    pub fn hold(&self) {
+        self.held.replace(Some(String::new()));
+    }
+
+    /// Prints what was kept, at once.
+    pub fn release(&self) -> Result<()> {
+        let held = self.held.take().unwrap_or_default();
+        self.text(&held)
     }
 
     /// Prints one value of the wire as JSON, else as YAML.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::failure::Result;
+use crate::failure::{Kind, Result};
 use crate::session::Session;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -24,8 +24,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Runs `show` once, or again and again. On a terminal each answer replaces the one before;
-    /// elsewhere they follow each other.
+    /// Runs `show` once, or again and again. On a terminal each answer replaces the one before, in
+    /// one piece; elsewhere they follow each other. A loxid that restarts meanwhile is waited for.
     pub async fn run(
         self,
         session: &Session,
@@ -34,14 +34,24 @@ impl Watch {
         if !self.watch {
             return show().await;
         }
+        let mut answered = false;
         let mut left = self.watch_count;
         let mut ticks = tokio::time::interval(INTERVAL);
         while left != Some(0) {
             ticks.tick().await;
+            session.output.hold();
             if session.output.terminal {
                 session.output.text(CLEAR_SCREEN)?;
             }
-            show().await?;
+            let result = show().await;
+            session.output.release()?;
+            match result {
+                Err(failure) if failure.kind == Kind::Unreachable && answered => {
+                    eprintln!("{failure}");
+                }
+                result => result?,
+            }
+            answered = true;
             left = left.map(|left| left - 1);
         }
         Ok(())

@@ -19,21 +19,20 @@ Examples:
   loxictl attach eth0 --mode native          or fail, rather than be slow
   loxictl get interfaces                     what is attached, and how")]
 pub struct Attach {
+    /// Its name, as `loxictl get interfaces` has it
     #[arg(value_name = "INTERFACE")]
     interface: String,
 
-    /// How the program runs
-    #[arg(long, value_enum, default_value = "auto")]
+    /// How the program runs: native (in the driver, or fail), generic (in the stack: slow), or auto
+    /// (native, and where the driver can't, generic with a warning)
+    #[arg(long, value_enum, default_value = "auto", hide_possible_values = true)]
     mode: Mode,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// In the driver, and only where that is impossible in the stack, with a warning
     Auto,
-    /// In the driver, or fail
     Native,
-    /// In the stack: slow
     Generic,
 }
 

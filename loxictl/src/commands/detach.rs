@@ -18,6 +18,7 @@ Examples:
   loxictl detach eth0
   loxictl detach --all                       every attached interface: the box balances nothing")]
 pub struct Detach {
+    /// Its name
     #[arg(
         value_name = "INTERFACE",
         required_unless_present = "all",

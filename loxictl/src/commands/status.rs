@@ -229,9 +229,7 @@ fn reason(count: &ReasonCount) -> Vec<Cell> {
 }
 
 fn usage(table: &TableUsage) -> Vec<Cell> {
-    let percent = (table.used.saturating_mul(100))
-        .checked_div(table.capacity)
-        .unwrap_or(0);
+    let percent = u128::from(table.used) * 100 / u128::from(table.capacity.max(1));
     let tone = match percent {
         0..80 => Tone::Plain,
         80..95 => Tone::Warning,

@@ -57,7 +57,7 @@ pub struct Test {
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
     timeout: u64,
 
-    /// A network of four addresses that are free: the client gets the second of the two in the middle
+    /// Four addresses that nobody uses, for the two ends; the client gets the third, the box the second
     #[arg(long, value_name = "NETWORK/30", value_parser = network::parse)]
     network: Option<Network>,
 }

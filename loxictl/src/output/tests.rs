@@ -9,14 +9,8 @@ fn documents() -> Vec<DocumentStatus> {
         source: source.into(),
         generation,
         services,
-        ..sample()
     };
     vec![document("file", 1, 2), document("api", 12, 0)]
-}
-
-/// The API's example of a document's status.
-fn sample() -> DocumentStatus {
-    lb_api::parse::json(br#"{"source":"api","generation":1,"services":0}"#).unwrap()
 }
 
 fn printed(format: Format, parts: &[&[DocumentStatus]]) -> String {
@@ -24,6 +18,7 @@ fn printed(format: Format, parts: &[&[DocumentStatus]]) -> String {
         format,
         terminal: false,
         colour: false,
+        held: RefCell::default(),
     };
     let mut listing = output.listing::<DocumentStatus>();
     let mut text: String = parts

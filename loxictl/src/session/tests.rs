@@ -22,7 +22,7 @@ fn every_status_of_the_api_has_its_exit_code() {
     for (status, kind) in codes {
         let error = ApiError {
             status,
-            error: ErrorBody::new("code", "what is wrong"),
+            error: ErrorBody::new("code", "what is wrong").into(),
         };
         let failure = refused(&error);
         assert_eq!(failure.kind, kind, "{status}");
@@ -34,7 +34,7 @@ fn every_status_of_the_api_has_its_exit_code() {
 fn a_refused_role_is_told_what_to_do() {
     let error = ApiError {
         status: 403,
-        error: ErrorBody::new("forbidden", "needs the admin role"),
+        error: ErrorBody::new("forbidden", "needs the admin role").into(),
     };
     assert!(refused(&error).to_string().contains("loxid-admin"));
 }
