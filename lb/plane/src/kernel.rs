@@ -2,15 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 
+use lb_bpf::abi;
+use lb_bpf::region::{Part, Region, Regions, element_size, elements};
 use lb_core::plane::{Limits, Op, Plane};
 use lb_core::tables::{BackendId, Tables};
+use libbpf_rs::libbpf_sys::{self, bpf_map_create_opts};
+use libbpf_rs::{MapHandle, MapInfo, MapType};
 
 use crate::attach::{Asked, AttachError, Attachment, Warning};
+use crate::config::{self, InvalidLimit, MakeError};
+use crate::kernel_side::{self, KernelSide};
+use crate::links::Links;
+use crate::lock::{InstanceLock, LockError};
 use crate::options::{Note, OpenOptions};
+use crate::pins::{Pins, ensure_bpffs};
+use crate::program;
+use crate::region_plane::{PlaneError, RegionPlane};
+use crate::settings;
 use crate::stats::Reader;
 use crate::sweep::Swept;
+use crate::sys::Mapping;
 
 /// Why a plane was not opened. What was pinned still forwards.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +42,14 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-    #[error("limit {limit}: {value} is not within {least} to {most}")]
-    Limit {
-        limit: &'static str,
-        value: u64,
-        least: u64,
-        most: u64,
-    },
+    #[error(transparent)]
+    Limit(#[from] InvalidLimit),
+    #[error("source ports {first}-{last}: give at least 64, none of them 0")]
+    SourcePorts { first: u16, last: u16 },
+    #[error(
+        "{path} is not a map of this version's; stop loxid, detach every interface and remove the pins"
+    )]
+    Mismatch { path: PathBuf },
     #[error("the kernel rejects the program; what was attached keeps running. It says:\n{log}")]
     Rejected { log: String },
     #[error("{what} {path}")]
@@ -46,46 +61,124 @@ pub enum OpenError {
     },
 }
 
-/// Why an op failed, or tables could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaneError {}
+impl OpenError {
+    /// For `map_err`.
+    pub(crate) fn system(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+        let path = path.to_owned();
+        move |source| OpenError::System { what, path, source }
+    }
+}
 
 /// The XDP plane. Dropping it leaves everything forwarding.
-pub struct KernelPlane {}
+pub struct KernelPlane {
+    plane: RegionPlane,
+    links: Links,
+    _lock: InstanceLock,
+}
 
 impl KernelPlane {
     /// Opens an instance's pins, or makes them; loads the program and puts it on every link that
     /// is attached. Holds the instance's lock until dropped.
-    pub fn open(_options: &OpenOptions) -> Result<(KernelPlane, Vec<Note>), OpenError> {
-        todo!()
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing that forwards was changed.
+    pub fn open(options: &OpenOptions) -> Result<(KernelPlane, Vec<Note>), OpenError> {
+        check(options)?;
+        let lock = take_lock(options)?;
+        let mut notes = Vec::new();
+        let bpffs = &options.bpffs;
+        let mounted = ensure_bpffs(bpffs).map_err(|source| OpenError::NoBpffs {
+            path: bpffs.clone(),
+            source,
+        })?;
+        if mounted {
+            notes.push(Note::BpffsMounted {
+                path: bpffs.clone(),
+            });
+        }
+        let pins = Pins::new(bpffs, &options.instance)
+            .map_err(OpenError::system("make directory of pins below", bpffs))?;
+        let (config, settings) = settings::open(&pins, options, &mut notes)?;
+        let maps = Region::ALL
+            .iter()
+            .map(|region| region_map(&pins, *region, &config))
+            .collect::<Result<Vec<_>, _>>()?;
+        let devmap = open_or_create(&pins, &DEVMAP)?;
+        let mut named: Vec<(&str, &MapHandle)> = Region::ALL
+            .iter()
+            .map(|region| region.name())
+            .zip(&maps)
+            .collect();
+        named.extend([(DEVMAP.name, &devmap), (settings::NAME, &settings)]);
+        let program = program::load(&config, &named)?;
+        let regions = map_regions(&maps, &config, pins.dir())?;
+        let side = KernelSide::new(devmap)
+            .map_err(OpenError::system("make maps to wait with for", pins.dir()))?;
+        let mut plane = RegionPlane::over(regions, Some(side));
+        // A predecessor that was killed in the middle of a sweep is dead: we hold its lock.
+        plane.host.reap(config.cpu_slots - 1);
+        let links = Links::open(pins, program, &mut notes)?;
+        Ok((
+            KernelPlane {
+                plane,
+                links,
+                _lock: lock,
+            },
+            notes,
+        ))
     }
 
     /// Attaches an interface of the current network namespace, or keeps it attached.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
     pub fn attach(
         &mut self,
-        _interface: &str,
-        _asked: Asked,
+        interface: &str,
+        asked: Asked,
     ) -> Result<(Attachment, Option<Warning>), AttachError> {
-        todo!()
+        self.links.attach(interface, asked)
     }
 
     /// Removes the program from an interface.
-    pub fn detach(&mut self, _interface: &str) -> Result<(), AttachError> {
-        todo!()
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
+        self.links.detach(interface)
     }
 
-    /// What carries our program, as the kernel says. Links whose interface is gone are not listed.
+    /// What carries our program, as the kernel says. Links whose interface is gone, or is in
+    /// another network namespace, are not listed.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
     pub fn attachments(&self) -> Result<Vec<Attachment>, AttachError> {
-        todo!()
+        self.links.attachments()
     }
 
     /// Releases expired connections of the next slice of the table.
     pub fn sweep_step(&mut self) -> Swept {
-        todo!()
+        self.plane.sweep_step()
     }
 
     pub fn reader(&self) -> Reader {
-        todo!()
+        self.plane.reader()
+    }
+
+    /// The memory that forwarding reads and writes.
+    pub fn regions(&self) -> &Regions {
+        self.plane.regions()
+    }
+
+    /// Where the pins are.
+    pub fn pins(&self) -> &Path {
+        self.links.pins().dir()
+    }
+
+    /// The loaded program, for a test run.
+    pub fn program(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.links.program().as_fd()
     }
 }
 
@@ -93,18 +186,170 @@ impl Plane for KernelPlane {
     type Error = PlaneError;
 
     fn limits(&self) -> Limits {
-        todo!()
+        self.plane.limits()
     }
 
     fn read(&mut self) -> Result<Tables, PlaneError> {
-        todo!()
+        self.plane.read()
     }
 
-    fn apply(&mut self, _op: &Op) -> Result<(), PlaneError> {
-        todo!()
+    fn apply(&mut self, op: &Op) -> Result<(), PlaneError> {
+        self.plane.apply(op)
     }
 
     fn connections(&mut self) -> Result<BTreeMap<BackendId, u64>, PlaneError> {
-        todo!()
+        self.plane.connections()
     }
+}
+
+fn check(options: &OpenOptions) -> Result<(), OpenError> {
+    const LEAST_PORTS: usize = 64;
+    let name = &options.instance;
+    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !(1..=32).contains(&name.len()) || !name.bytes().all(valid) {
+        return Err(OpenError::Instance(name.clone()));
+    }
+    let (first, last) = (*options.source_ports.start(), *options.source_ports.end());
+    if first == 0 || options.source_ports.len() < LEAST_PORTS {
+        return Err(OpenError::SourcePorts { first, last });
+    }
+    Ok(())
+}
+
+fn take_lock(options: &OpenOptions) -> Result<InstanceLock, OpenError> {
+    let path = options.run_dir.join(format!("{}.lock", options.instance));
+    InstanceLock::take(&path).map_err(|error| match error {
+        LockError::Held(pid) => OpenError::AlreadyRunning {
+            instance: options.instance.clone(),
+            pid,
+        },
+        LockError::Io(source) => OpenError::System {
+            what: "lock",
+            path,
+            source,
+        },
+    })
+}
+
+/// What a map must be like.
+pub(crate) struct Shape {
+    pub name: &'static str,
+    pub kind: MapType,
+    pub value_bytes: u32,
+    pub entries: u32,
+    pub flags: u32,
+}
+
+const DEVMAP: Shape = Shape {
+    name: "devmap",
+    kind: MapType::Devmap,
+    value_bytes: 4,
+    entries: abi::LB_MAX_INTERFACES,
+    flags: 0,
+};
+
+fn region_map(
+    pins: &Pins,
+    region: Region,
+    config: &abi::lb_config,
+) -> Result<MapHandle, OpenError> {
+    let shape = Shape {
+        name: region.name(),
+        kind: MapType::Array,
+        value_bytes: element_size(region) as u32,
+        entries: elements(region, config),
+        flags: libbpf_sys::BPF_F_MMAPABLE,
+    };
+    open_or_create(pins, &shape)
+}
+
+/// The pinned map, or a map that is then pinned.
+fn open_or_create(pins: &Pins, shape: &Shape) -> Result<MapHandle, OpenError> {
+    let path = pins.map(shape.name);
+    if path.exists() {
+        return open_map(&path, shape);
+    }
+    let map = create_map(&path, shape)?;
+    crate::sys::pin(map.as_fd(), &path).map_err(OpenError::system("pin", &path))?;
+    Ok(map)
+}
+
+pub(crate) fn open_map(path: &Path, shape: &Shape) -> Result<MapHandle, OpenError> {
+    let failed = |error| OpenError::system("open", path)(kernel_side::error(error));
+    let map = MapHandle::from_pinned_path(path).map_err(failed)?;
+    let info = MapInfo::new(map.as_fd())
+        .map_err(|error| OpenError::system("look at", path)(kernel_side::error(error)))?;
+    let found = (info.map_type(), info.info.value_size, info.info.max_entries);
+    if found != (shape.kind, shape.value_bytes, shape.entries) {
+        return Err(OpenError::Mismatch {
+            path: path.to_owned(),
+        });
+    }
+    Ok(map)
+}
+
+pub(crate) fn create_map(path: &Path, shape: &Shape) -> Result<MapHandle, OpenError> {
+    let options = bpf_map_create_opts {
+        map_flags: shape.flags,
+        ..kernel_side::options()
+    };
+    kernel_side::create(
+        shape.kind,
+        shape.name,
+        shape.value_bytes,
+        shape.entries,
+        &options,
+    )
+    .map_err(OpenError::system("make the map for", path))
+}
+
+fn map_regions(
+    maps: &[MapHandle],
+    config: &abi::lb_config,
+    dir: &Path,
+) -> Result<Regions, OpenError> {
+    let mut mappings = Vec::new();
+    let mut parts = Vec::new();
+    for (region, map) in Region::ALL.into_iter().zip(maps) {
+        let (stride, count) = (element_size(region), elements(region, config) as usize);
+        let mapping = Mapping::new(map.as_fd(), stride * count)
+            .map_err(OpenError::system("map into memory a map of", dir))?;
+        parts.push(Part {
+            base: mapping.base(),
+            stride,
+            count,
+        });
+        mappings.push(mapping);
+    }
+    let parts = parts.try_into().expect("one part for each region");
+    // SAFETY: each part is a mapping of its size (a map of this shape was created, or checked when
+    // opened), page aligned; the mappings go along as the keeper. The kernel's programs and other
+    // hosts change them by the core's atomics only.
+    Ok(unsafe { Regions::from_raw(parts, config, Box::new(mappings)) })
+}
+
+impl From<MakeError> for OpenError {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Limit(limit) => OpenError::Limit(limit),
+            MakeError::Random(error) => OpenError::System {
+                what: "read random numbers for",
+                path: PathBuf::from(settings::NAME),
+                source: io::Error::other(error.to_string()),
+            },
+        }
+    }
+}
+
+/// CPU slots: one for each CPU that may ever be there, and the daemon's.
+pub(crate) fn cpu_slots() -> Result<u32, OpenError> {
+    let cpus = libbpf_rs::num_possible_cpus().map_err(|error| {
+        OpenError::system("count CPUs", Path::new("/sys/devices/system/cpu/possible"))(
+            kernel_side::error(error),
+        )
+    })?;
+    Ok(u32::try_from(cpus)
+        .unwrap_or(u32::MAX)
+        .saturating_add(1)
+        .min(config::CPU_SLOTS_MOST))
 }

@@ -1,8 +1,8 @@
 //! The kernel's neighbour: maps, links, codec and netlink of loxid.
 //!
 //! * [`KernelPlane`] forwards with XDP: its state is in pinned maps, its programs hang on pinned
-//!   links, and both outlive the daemon. [`MemoryPlane`] is the same codec over plain memory, for
-//!   packet cases, agreement and fuzzing. Both are [`RegionPlane`]s and `lb_core::plane::Plane`s.
+//!   links, and both outlive the daemon. [`RegionPlane::in_memory`] is the same codec over plain
+//!   memory, for packet cases, agreement and fuzzing. Both are `lb_core::plane::Plane`s.
 //! * [`Reader`] sums counters and lists connections, without a system call, from any thread.
 //! * [`netlink::Watcher`] tells what the box is.
 //!
@@ -24,13 +24,26 @@
 
 pub mod attach;
 mod codec;
+mod config;
 pub mod kernel;
+mod kernel_side;
+mod links;
+mod lock;
 pub mod netlink;
 pub mod options;
+mod pins;
+mod program;
+pub mod region_plane;
+mod settings;
 pub mod sources;
 pub mod stats;
 pub mod sweep;
+mod sys;
 
-pub use kernel::KernelPlane;
+pub use codec::EncodeError;
+pub use config::InvalidLimit;
+pub use config::for_memory;
+pub use kernel::{KernelPlane, OpenError};
 pub use options::{Note, OpenOptions};
+pub use region_plane::{PlaneError, RegionPlane};
 pub use stats::Reader;

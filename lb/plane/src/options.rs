@@ -32,12 +32,15 @@ impl Default for OpenOptions {
             bpffs: "/sys/fs/bpf".into(),
             run_dir: "/run/loxid".into(),
             limits: DEFAULT_LIMITS,
-            source_ports: 61000..=65535,
+            source_ports: DEFAULT_SOURCE_PORTS,
             hash_secret: None,
             conn_counters: true,
         }
     }
 }
+
+/// Above the ephemeral ports of an untouched box (32768 to 60999).
+pub const DEFAULT_SOURCE_PORTS: RangeInclusive<u16> = 61_000..=65_535;
 
 /// About 300 MB of maps, most of it connections.
 pub const DEFAULT_LIMITS: Limits = Limits {

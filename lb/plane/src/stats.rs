@@ -2,8 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use lb_bpf::abi::{self, lb_conn_state};
+pub use lb_bpf::reason::Class;
+use lb_bpf::reason::{ANSWERS, CONN_EVENTS, REASONS, Reason};
+use lb_bpf::region::{Region, Regions};
+use lb_bpf::user::{Conn, UserHost};
 use lb_core::service::Protocol;
 use lb_core::tables::{BackendId, ServiceId};
+
+use crate::codec::address;
 
 /// Sums over all CPUs of the counters that are not a service's or a backend's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,14 +31,6 @@ pub struct ReasonCount {
     pub class: Class,
     pub meaning: &'static str,
     pub count: u64,
-}
-
-/// What a packet of a reason got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    Tx,
-    Pass,
-    Drop,
 }
 
 /// Of one service or backend. Bytes are IP packets' lengths.
@@ -113,28 +112,220 @@ pub struct Page {
 
 /// Reads counters and connections. Cheap to clone, and usable from any thread while packets flow.
 #[derive(Clone)]
-pub struct Reader {}
+pub struct Reader {
+    regions: Regions,
+}
 
 impl Reader {
+    pub(crate) fn new(regions: &Regions) -> Self {
+        Reader {
+            regions: regions.clone(),
+        }
+    }
+
+    /// Sums over all CPUs. Each is read at its own moment, so that sums may be some packets apart.
     pub fn totals(&self) -> Totals {
-        todo!()
+        let rows: Vec<abi::lb_cpu> = (0..self.regions.config().cpu_slots)
+            .map(|cpu| self.regions.read(Region::Cpus, cpu))
+            .collect();
+        let sum = |count: &dyn Fn(&abi::lb_cpu) -> u64| rows.iter().map(count).sum();
+        let reason_count = |reason: &Reason| ReasonCount {
+            name: reason.name,
+            class: reason.class,
+            meaning: reason.meaning,
+            count: sum(&|row| row.reason[reason.code as usize]),
+        };
+        let named = |names: &[&'static str], pick: &dyn Fn(&abi::lb_cpu, usize) -> u64| {
+            let numbered = names.iter().enumerate();
+            numbered
+                .map(|(index, name)| (*name, sum(&|row| pick(row, index))))
+                .collect()
+        };
+        Totals {
+            rx: sum(&|row| row.rx),
+            rx_bytes: sum(&|row| row.rx_bytes),
+            reasons: REASONS.iter().map(reason_count).collect(),
+            answers: named(&ANSWERS, &|row, index| row.answer[index]),
+            conn_events: named(&CONN_EVENTS, &|row, index| row.conn_event[index]),
+        }
     }
 
-    pub fn service(&self, _id: ServiceId) -> Traffic {
-        todo!()
+    /// Zero for an id beyond the table.
+    pub fn service(&self, id: ServiceId) -> Traffic {
+        let rows = self.regions.config().max_services;
+        self.traffic(Region::ServiceStats, rows, id.0.into())
     }
 
-    pub fn backend(&self, _id: BackendId) -> Traffic {
-        todo!()
+    /// Zero for an id beyond the table.
+    pub fn backend(&self, id: BackendId) -> Traffic {
+        let rows = self.regions.config().max_backends;
+        self.traffic(Region::BackendStats, rows, id.0)
     }
 
-    /// Scans the whole table: some ms per million connections.
+    fn traffic(&self, region: Region, rows: u32, id: u32) -> Traffic {
+        let mut sum = Traffic::default();
+        for cpu in 0..self.regions.config().cpu_slots {
+            if id < rows {
+                sum.add(&self.regions.read(region, cpu * rows + id));
+            }
+        }
+        sum
+    }
+
+    /// Scans the whole table: some ms per million places, some tens per million connections.
     pub fn usage(&self) -> Usage {
-        todo!()
+        let mut usage = Usage {
+            capacity: self.regions.len(Region::Conn4).into(),
+            by_state: ConnState::ALL.map(|state| (state, 0)).to_vec(),
+            ..Usage::default()
+        };
+        let host = self.host();
+        for position in self.used(0) {
+            let Some((state, conn)) = host
+                .conn(position)
+                .and_then(|conn| Some((state(&conn)?, conn)))
+            else {
+                continue;
+            };
+            usage.by_state[state as usize].1 += 1;
+            if !matches!(state, ConnState::Closed | ConnState::Reset) {
+                let entry = &conn.entry;
+                *usage
+                    .active_by_service
+                    .entry(ServiceId(entry.service))
+                    .or_default() += 1;
+                *usage
+                    .active_by_backend
+                    .entry(BackendId(entry.backend_id))
+                    .or_default() += 1;
+            }
+        }
+        usage
     }
 
-    /// Connections that match, from a position (0, or a page's `next`) on.
-    pub fn connections(&self, _filter: &Filter, _from: u32, _limit: usize) -> Page {
-        todo!()
+    /// Connections that match, from a position (0, or a page's `next`) on; at most `limit`.
+    pub fn connections(&self, filter: &Filter, from: u32, limit: usize) -> Page {
+        let host = self.host();
+        let tick = host.tick();
+        let mut page = Page::default();
+        for position in self.used(from) {
+            let conn = host
+                .conn(position)
+                .and_then(|conn| connection(position, &conn, tick));
+            let Some(conn) = conn.filter(|conn| filter.matches(conn)) else {
+                continue;
+            };
+            if page.connections.len() == limit {
+                page.next = Some(position);
+                break;
+            }
+            page.connections.push(conn);
+        }
+        page
+    }
+
+    /// Positions that are not free, as their words say.
+    fn used(&self, from: u32) -> impl Iterator<Item = u32> + '_ {
+        let words = abi::LB_LINE_WORDS;
+        (from..self.regions.len(Region::Conn4)).filter(move |position| {
+            let word = (position % words) as usize;
+            let word = self
+                .regions
+                .load_u64(Region::ConnForward, position / words, word);
+            word & u64::from(abi::LB_FORWARD_STATE) >= u64::from(lb_conn_state::LB_CONN_NEW)
+        })
+    }
+
+    /// Reads only: it claims nothing, so any slot will do.
+    fn host(&self) -> UserHost {
+        UserHost::new(&self.regions, self.regions.config().cpu_slots - 1)
     }
 }
+
+impl Traffic {
+    fn add(&mut self, row: &abi::lb_traffic) {
+        self.packets_in += row.packets[0];
+        self.packets_out += row.packets[1];
+        self.bytes_in += row.bytes[0];
+        self.bytes_out += row.bytes[1];
+        self.connections += row.connections;
+        self.dropped += row.dropped;
+    }
+}
+
+impl ConnState {
+    /// All, in order.
+    pub const ALL: [ConnState; 7] = [
+        ConnState::New,
+        ConnState::Answered,
+        ConnState::Established,
+        ConnState::FinClient,
+        ConnState::FinBackend,
+        ConnState::Closed,
+        ConnState::Reset,
+    ];
+
+    /// As metrics and listings call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ConnState::New => "new",
+            ConnState::Answered => "answered",
+            ConnState::Established => "established",
+            ConnState::FinClient => "fin_client",
+            ConnState::FinBackend => "fin_backend",
+            ConnState::Closed => "closed",
+            ConnState::Reset => "reset",
+        }
+    }
+}
+
+impl Filter {
+    /// Does a connection match everything that is given?
+    pub fn matches(&self, conn: &Connection) -> bool {
+        fn is<T: PartialEq>(wanted: Option<T>, value: T) -> bool {
+            wanted.is_none_or(|wanted| wanted == value)
+        }
+        is(self.client, conn.client.ip())
+            && is(self.vip, conn.vip.ip())
+            && is(self.vip_port, conn.vip.port())
+            && is(self.backend, conn.backend.ip())
+            && is(self.backend_port, conn.backend.port())
+            && is(self.protocol, conn.protocol)
+            && is(self.service, conn.service)
+            && is(self.backend_id, conn.backend_id)
+            && is(self.state, conn.state)
+    }
+}
+
+fn state(conn: &Conn) -> Option<ConnState> {
+    let index = conn.state.checked_sub(lb_conn_state::LB_CONN_NEW)?;
+    ConnState::ALL.get(index as usize).copied()
+}
+
+fn connection(position: u32, conn: &Conn, tick: u32) -> Option<Connection> {
+    let entry = &conn.entry;
+    let end =
+        |addr: u32, port: u16| SocketAddr::new(address::decode4(addr).into(), u16::from_be(port));
+    Some(Connection {
+        position,
+        service: ServiceId(entry.service),
+        backend_id: BackendId(entry.backend_id),
+        protocol: address::protocol(entry.protocol)?,
+        client: end(entry.client, entry.client_port),
+        vip: end(entry.vip, entry.vip_port),
+        source: end(entry.source, entry.source_port),
+        backend: end(entry.backend, entry.backend_port),
+        state: state(conn)?,
+        age_seconds: seconds(tick.wrapping_sub(entry.created)),
+        idle_seconds: seconds(conn.idle),
+        packets: entry.packets,
+        bytes: entry.bytes,
+    })
+}
+
+fn seconds(ticks: u32) -> u32 {
+    ((u64::from(ticks) << abi::LB_TICK_SHIFT) / 1_000_000_000) as u32
+}
+
+#[cfg(test)]
+mod tests;

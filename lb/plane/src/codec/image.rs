@@ -1,10 +1,12 @@
 //! The image of a bank, read back.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use lb_bpf::abi;
 use lb_bpf::region::{Region, Regions};
-use lb_core::tables::{BackendKey, Image, ServiceId};
+use lb_core::addr::Prefix;
+use lb_core::tables::{BackendKey, Image, RouteRow, ServiceId};
 
 use super::{bank, filter, route, service, vip};
 
@@ -29,15 +31,7 @@ pub(crate) fn read<'a>(
             image.services.insert(ServiceId(id as u16), row);
         }
     }
-    let header: abi::lb_bank = regions.read(Region::Banks, bank);
-    let routes = route::decode(header.route_count, |number| {
-        let node = header
-            .route_list
-            .checked_add(number)
-            .filter(|node| *node < config.route_nodes)?;
-        Some(regions.read(Region::Routes, bank * config.route_nodes + node))
-    });
-    let Some(routes) = routes else {
+    let Some(routes) = read_routes(regions, bank) else {
         return spoilt(image);
     };
     image.routes = routes;
@@ -51,6 +45,19 @@ pub(crate) fn read<'a>(
     } else {
         spoilt(image)
     }
+}
+
+/// The routes of a bank; None where their list is not one.
+pub(crate) fn read_routes(regions: &Regions, bank: u32) -> Option<BTreeMap<Prefix, RouteRow>> {
+    let nodes = regions.config().route_nodes;
+    let header: abi::lb_bank = regions.read(Region::Banks, bank);
+    route::decode(header.route_count, |number| {
+        let node = header
+            .route_list
+            .checked_add(number)
+            .filter(|node| *node < nodes)?;
+        Some(regions.read(Region::Routes, bank * nodes + node))
+    })
 }
 
 /// Marks an image as one that nobody wants, so that it is published again: no box has the

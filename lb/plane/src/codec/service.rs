@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use lb_bpf::abi;
 use lb_bpf::region::{Region, Regions};
 
+use lb_bpf::user::timeout_encode;
 use lb_core::service::{Mode, NoBackend, ServiceKey};
 use lb_core::tables::{Image, MemberRange, ServiceId, ServiceRow, SlotRange};
 use zerocopy::FromZeros;
@@ -31,7 +32,7 @@ fn encode(row: &ServiceRow) -> Result<abi::lb_service, EncodeError> {
         slot_count: row.slots.map_or(0, |range| range.count),
         member_first: row.members.map_or(0, |range| range.first),
         member_count: row.members.map_or(0, |range| range.count),
-        idle: ticks(row.idle).min(4095) as u16,
+        idle: timeout_encode(ticks(row.idle)),
         protocol: address::protocol_number(row.key.protocol),
         port: row.key.port.get(),
         address: address::encode(row.key.vip)?,

@@ -1,0 +1,275 @@
+//! The pinned links: attach, keep, replace, detach.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use libbpf_rs::libbpf_sys::{XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE};
+
+use crate::attach::{Asked, AttachError, Attachment, Mode, Warning};
+use crate::kernel::OpenError;
+use crate::netlink::{RawLink, Requests};
+use crate::options::Note;
+use crate::pins::{Pins, links_in};
+use crate::sys::{self, LinkInfo};
+
+/// ENOTSUPP, which the kernel uses within and sometimes lets out.
+const ENOTSUPP: i32 = 524;
+
+/// The links of an instance, and the program that is on all of them.
+pub(crate) struct Links {
+    pins: Pins,
+    program: OwnedFd,
+}
+
+impl Links {
+    /// Puts the program on every link that is pinned, and takes over those of another ABI.
+    pub fn open(pins: Pins, program: OwnedFd, notes: &mut Vec<Note>) -> Result<Self, OpenError> {
+        let links = Links { pins, program };
+        let dir = links.pins.dir().to_owned();
+        for path in links
+            .pins
+            .links()
+            .map_err(OpenError::system("list", &dir))?
+        {
+            if !links
+                .update(&path)
+                .map_err(OpenError::system("update", &path))?
+            {
+                notes.push(Note::DeadLink { path });
+            }
+        }
+        for other in links
+            .pins
+            .others()
+            .map_err(OpenError::system("list", &dir))?
+        {
+            links
+                .take_over(&other)
+                .map_err(OpenError::system("take over", &other))?;
+            notes.push(Note::OtherAbi { path: other });
+        }
+        Ok(links)
+    }
+
+    pub fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
+    pub fn program(&self) -> &OwnedFd {
+        &self.program
+    }
+
+    /// Replaces a pinned link's program. False: the link was dead, and is removed.
+    fn update(&self, path: &Path) -> io::Result<bool> {
+        let link = sys::open_pin(path)?;
+        if sys::link_info(link.as_fd())?.ifindex == 0 {
+            std::fs::remove_file(path)?;
+            return Ok(false);
+        }
+        sys::link_update(link.as_fd(), self.program.as_fd())?;
+        Ok(true)
+    }
+
+    /// Links of an instance with another ABI get our program and our directory: no interface is
+    /// ever without one. Their maps go.
+    fn take_over(&self, other: &Path) -> io::Result<()> {
+        for path in links_in(other)? {
+            if self.update(&path)? {
+                let link = sys::link_info(sys::open_pin(&path)?.as_fd())?;
+                std::fs::rename(&path, self.pins.link(link.ifindex))?;
+            }
+        }
+        std::fs::remove_dir_all(other)
+    }
+
+    pub fn attach(
+        &mut self,
+        interface: &str,
+        asked: Asked,
+    ) -> Result<(Attachment, Option<Warning>), AttachError> {
+        let link = find(interface)?;
+        refuse_kind(interface, &link)?;
+        let path = self.pins.link(link.ifindex);
+        let failed = |call| failed(interface, call);
+        match self.pinned(&path).map_err(failed("open the pinned link"))? {
+            Some((pinned, info)) if info.ifindex == link.ifindex => {
+                let present = link.xdp.map_or(Mode::Native, |(mode, _)| mode);
+                if !asked.is(present) {
+                    return self.change_mode(interface, &link, present, asked);
+                }
+                sys::link_update(pinned.as_fd(), self.program.as_fd())
+                    .map_err(failed("update the link"))?;
+            }
+            Some(_) => std::fs::remove_file(&path).map_err(failed("remove a dead link"))?,
+            None => (),
+        }
+        if !path.exists() {
+            if let Some((_, program_id)) = link.xdp {
+                return Err(AttachError::Foreign {
+                    interface: interface.into(),
+                    program_id,
+                });
+            }
+            self.create(interface, link.ifindex, asked)?;
+        }
+        self.describe(interface)
+    }
+
+    /// The other mode can't be had beside the present one: for a moment the interface has none.
+    fn change_mode(
+        &mut self,
+        interface: &str,
+        link: &RawLink,
+        present: Mode,
+        asked: Asked,
+    ) -> Result<(Attachment, Option<Warning>), AttachError> {
+        self.detach(interface)?;
+        if let Err(error) = self.create(interface, link.ifindex, asked) {
+            let before = if present == Mode::Native {
+                Asked::Native
+            } else {
+                Asked::Generic
+            };
+            self.create(interface, link.ifindex, before)?;
+            return Err(error);
+        }
+        self.describe(interface)
+    }
+
+    /// Makes a link and pins it. Unpinned it would go with its descriptor.
+    fn create(&self, interface: &str, ifindex: u32, asked: Asked) -> Result<(), AttachError> {
+        let program = self.program.as_fd();
+        let native = || sys::link_create(program, ifindex, XDP_FLAGS_DRV_MODE);
+        let generic = || sys::link_create(program, ifindex, XDP_FLAGS_SKB_MODE);
+        let link = match asked {
+            Asked::Generic => generic(),
+            Asked::Native => native(),
+            Asked::Auto => native().or_else(|error| {
+                if has_no_native(&error) {
+                    generic()
+                } else {
+                    Err(error)
+                }
+            }),
+        };
+        let link = link.map_err(|source| match source {
+            source if asked == Asked::Native && has_no_native(&source) => AttachError::NoNative {
+                interface: interface.into(),
+            },
+            source => failed(interface, "attach")(source),
+        })?;
+        sys::pin(link.as_fd(), &self.pins.link(ifindex)).map_err(failed(interface, "pin the link"))
+    }
+
+    pub fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
+        let link = find(interface)?;
+        let path = self.pins.link(link.ifindex);
+        let failed = |call| failed(interface, call);
+        let Some((pinned, _)) = self.pinned(&path).map_err(failed("open the pinned link"))? else {
+            return Err(AttachError::NotAttached {
+                interface: interface.into(),
+            });
+        };
+        sys::link_detach(pinned.as_fd()).map_err(failed("detach"))?;
+        std::fs::remove_file(&path).map_err(failed("remove the pinned link"))
+    }
+
+    pub fn attachments(&self) -> Result<Vec<Attachment>, AttachError> {
+        let links = Requests::new()?.links()?;
+        let mut attachments = Vec::new();
+        for (name, link) in &links {
+            let failed = failed(name, "open the pinned link");
+            let pinned = self.pinned(&self.pins.link(link.ifindex)).map_err(failed)?;
+            if let Some((_, info)) = pinned.filter(|(_, info)| info.ifindex == link.ifindex) {
+                attachments.push(attachment(name, link, &info));
+            }
+        }
+        Ok(attachments)
+    }
+
+    fn pinned(&self, path: &PathBuf) -> io::Result<Option<(OwnedFd, LinkInfo)>> {
+        let link = match sys::open_pin(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            link => link?,
+        };
+        let info = sys::link_info(link.as_fd())?;
+        Ok(Some((link, info)))
+    }
+
+    fn describe(&self, interface: &str) -> Result<(Attachment, Option<Warning>), AttachError> {
+        let link = find(interface)?;
+        let pinned = self.pinned(&self.pins.link(link.ifindex));
+        let (_, info) = pinned
+            .map_err(failed(interface, "open the pinned link"))?
+            .ok_or_else(|| AttachError::NotAttached {
+                interface: interface.into(),
+            })?;
+        let attachment = attachment(interface, &link, &info);
+        let warning = (attachment.mode == Mode::Generic).then(|| Warning::Generic {
+            interface: interface.into(),
+            driver: attachment.driver.clone(),
+        });
+        Ok((attachment, warning))
+    }
+}
+
+impl Asked {
+    fn is(self, mode: Mode) -> bool {
+        match self {
+            Asked::Auto => true,
+            Asked::Native => mode == Mode::Native,
+            Asked::Generic => mode == Mode::Generic,
+        }
+    }
+}
+
+fn attachment(name: &str, link: &RawLink, info: &LinkInfo) -> Attachment {
+    Attachment {
+        name: name.to_owned(),
+        ifindex: link.ifindex,
+        mode: link.xdp.map_or(Mode::Native, |(mode, _)| mode),
+        driver: sys::driver(name).or_else(|| link.kind.clone()),
+        rx_queues: link.rx_queues,
+        tx_queues: link.tx_queues,
+        link_id: info.id,
+        program_id: info.program_id,
+    }
+}
+
+fn find(interface: &str) -> Result<RawLink, AttachError> {
+    let mut links = Requests::new()?.links()?;
+    links.remove(interface).ok_or_else(|| AttachError::Unknown {
+        interface: interface.into(),
+    })
+}
+
+/// Interfaces on which the program would not see what it should.
+fn refuse_kind(interface: &str, link: &RawLink) -> Result<(), AttachError> {
+    let advice = match link.kind.as_deref() {
+        _ if link.loopback => "packets that the box sends to itself are not forwarded",
+        Some("bond") => "attach the interfaces that it is made of",
+        Some("vlan") => "attach the interface below it",
+        Some("bridge") => "attach its ports",
+        _ => return Ok(()),
+    };
+    let kind = link.kind.clone().unwrap_or_else(|| "loopback".into());
+    Err(AttachError::Kind {
+        interface: interface.into(),
+        kind,
+        advice,
+    })
+}
+
+fn has_no_native(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | ENOTSUPP))
+}
+
+fn failed(interface: &str, call: &'static str) -> impl FnOnce(io::Error) -> AttachError {
+    let interface = interface.to_owned();
+    move |source| AttachError::System {
+        interface,
+        call,
+        source,
+    }
+}

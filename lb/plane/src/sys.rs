@@ -1,0 +1,170 @@
+//! System calls that no safe crate has: BPF links, pins, mappings of maps, ethtool. All else of
+//! the crate calls these.
+
+use std::ffi::CString;
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use libbpf_rs::libbpf_sys;
+
+/// A link as the kernel describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LinkInfo {
+    pub id: u32,
+    pub program_id: u32,
+    /// 0: the interface is gone, and the link is dead.
+    pub ifindex: u32,
+}
+
+/// Attaches an XDP program by a link; `flags` are XDP_FLAGS_*.
+pub(crate) fn link_create(
+    program: BorrowedFd<'_>,
+    ifindex: u32,
+    flags: u32,
+) -> io::Result<OwnedFd> {
+    // SAFETY: zeroes are valid for the plain C struct.
+    let mut options: libbpf_sys::bpf_link_create_opts = unsafe { zeroed() };
+    options.sz = size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t;
+    options.flags = flags;
+    let (program, target) = (program.as_raw_fd(), ifindex.cast_signed());
+    // SAFETY: the options live until the call returns.
+    let fd = unsafe { libbpf_sys::bpf_link_create(program, target, libbpf_sys::BPF_XDP, &options) };
+    owned(fd)
+}
+
+/// Replaces a link's program, atomically.
+pub(crate) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let (link, program) = (link.as_raw_fd(), program.as_raw_fd());
+    // SAFETY: no options are passed.
+    checked(unsafe { libbpf_sys::bpf_link_update(link, program, std::ptr::null()) }).map(drop)
+}
+
+/// Takes the program off the interface, whoever else holds the link.
+pub(crate) fn link_detach(link: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes a descriptor only.
+    checked(unsafe { libbpf_sys::bpf_link_detach(link.as_raw_fd()) }).map(drop)
+}
+
+pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
+    // SAFETY: zeroes are valid for the plain C struct.
+    let mut info: libbpf_sys::bpf_link_info = unsafe { zeroed() };
+    let mut size = size_of::<libbpf_sys::bpf_link_info>() as u32;
+    // SAFETY: the kernel writes at most `size` bytes to `info`.
+    checked(unsafe {
+        libbpf_sys::bpf_link_get_info_by_fd(link.as_raw_fd(), &mut info, &mut size)
+    })?;
+    // SAFETY: all variants are plain integers; of a link that is XDP's this one is meant.
+    let ifindex = unsafe { info.__bindgen_anon_1.xdp.ifindex };
+    Ok(LinkInfo {
+        id: info.id,
+        program_id: info.prog_id,
+        ifindex,
+    })
+}
+
+pub(crate) fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
+    // SAFETY: zeroes are valid for the plain C struct.
+    let mut info: libbpf_sys::bpf_prog_info = unsafe { zeroed() };
+    let mut size = size_of::<libbpf_sys::bpf_prog_info>() as u32;
+    let fd = program.as_raw_fd();
+    // SAFETY: the kernel writes at most `size` bytes to `info`, whose pointers are null.
+    checked(unsafe { libbpf_sys::bpf_prog_get_info_by_fd(fd, &mut info, &mut size) })?;
+    Ok(info.id)
+}
+
+pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: the path is a C string that lives until the call returns.
+    checked(unsafe { libbpf_sys::bpf_obj_pin(object.as_raw_fd(), path.as_ptr()) }).map(drop)
+}
+
+pub(crate) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
+    let path = c_path(path)?;
+    // SAFETY: the path is a C string that lives until the call returns.
+    owned(unsafe { libbpf_sys::bpf_obj_get(path.as_ptr()) })
+}
+
+/// A map's memory, shared with the kernel.
+pub(crate) struct Mapping {
+    base: *mut libc::c_void,
+    bytes: usize,
+}
+
+// SAFETY: the mapping is plain memory; who accesses it through `base` answers for how.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    pub fn new(map: BorrowedFd<'_>, bytes: usize) -> io::Result<Self> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let fd = map.as_raw_fd();
+        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        let base =
+            unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd, 0) };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Mapping { base, bytes })
+    }
+
+    pub fn base(&self) -> *mut u8 {
+        self.base.cast()
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: exactly what mmap returned, unmapped once.
+        unsafe { libc::munmap(self.base, self.bytes) };
+    }
+}
+
+/// The driver of an interface of this network namespace, as `ethtool -i` shows it.
+pub(crate) fn driver(interface: &str) -> Option<String> {
+    const SIOCETHTOOL: u64 = 0x8946;
+    const ETHTOOL_GDRVINFO: u32 = 3;
+    const DRVINFO_BYTES: usize = 196;
+    const DRIVER: std::ops::Range<usize> = 4..36;
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").ok()?;
+    let mut info = [0u8; DRVINFO_BYTES];
+    info[..4].copy_from_slice(&ETHTOOL_GDRVINFO.to_ne_bytes());
+    // SAFETY: zeroes are valid for the plain C struct.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    let room = request.ifr_name.len() - 1;
+    for (to, from) in request.ifr_name[..room].iter_mut().zip(interface.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = info.as_mut_ptr().cast();
+    // SAFETY: for this command the kernel writes a struct ethtool_drvinfo, which `info` has
+    // room for.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &mut request) };
+    let name: Vec<u8> = info[DRIVER]
+        .iter()
+        .copied()
+        .take_while(|byte| *byte != 0)
+        .collect();
+    (result == 0 && !name.is_empty()).then(|| String::from_utf8_lossy(&name).into_owned())
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
+}
+
+/// libbpf's low-level calls return -errno.
+fn checked(result: i32) -> io::Result<i32> {
+    if result < 0 {
+        Err(io::Error::from_raw_os_error(-result))
+    } else {
+        Ok(result)
+    }
+}
+
+fn owned(fd: i32) -> io::Result<OwnedFd> {
+    let fd = checked(fd)?;
+    // SAFETY: the call that succeeded gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
