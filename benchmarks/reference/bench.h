@@ -11,7 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define BACKENDS 8
+#define BACKENDS 128
 
 /* Devmap indices of a reference forwarder, and indices of its hops. */
 enum side {

@@ -5,7 +5,8 @@
  * none is in the program array the frame goes to the stack: that is how the kernel contends.
  * Each contestant pays the same for the driver.
  *
- * Flows come in a scrambled order, so that neither table nor prefetcher sees a stride.
+ * Flows come in a scrambled order, so that neither table nor prefetcher sees a stride; and in
+ * another one than when they were established, so that entries aren't met as they were laid.
  */
 #include "bench.h"
 
@@ -20,6 +21,7 @@ struct run {
 	__u64 next; /* number of the next packet */
 	__u64 mask; /* number of flows - 1; a power of two - 1 */
 	__u64 shift; /* half of the mask's bits */
+	__u64 order; /* an odd number: which permutation */
 	__u64 sent; /* packets since user space wrote 0 */
 	__u64 stamp[STAMPS]; /* CLOCK_MONOTONIC at each 2^CHUNK_SHIFT packets */
 };
@@ -39,12 +41,12 @@ struct {
 } contestant SEC(".maps");
 
 /* A bijection of 0..mask. */
-static __always_inline __u64 scramble(__u64 number, __u64 mask, __u64 shift)
+static __always_inline __u64 scramble(__u64 number, const struct run *run)
 {
-	number = (number * 0x9e3779b1) & mask;
-	number ^= number >> shift;
-	number = (number * 0x85ebca6b) & mask;
-	number ^= number >> shift;
+	number = (number * run->order) & run->mask;
+	number ^= number >> run->shift;
+	number = (number * 0x85ebca6b) & run->mask;
+	number ^= number >> run->shift;
 	return number;
 }
 
@@ -79,7 +81,7 @@ int bench_drive(struct xdp_md *ctx)
 #pragma unroll
 	for (i = 0; i < TEMPLATE_WORDS; i++)
 		words[i] = run->template[i];
-	write_flow(data, run, scramble(run->next++ & run->mask, run->mask, run->shift));
+	write_flow(data, run, scramble(run->next++, run));
 
 	sent = run->sent++;
 	if (!(sent & ((1 << CHUNK_SHIFT) - 1)))

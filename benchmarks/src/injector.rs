@@ -41,10 +41,18 @@ struct Run {
     next: u64,
     mask: u64,
     shift: u64,
+    order: u64,
 }
 
 const WORD_NEXT: usize = 8;
-const WORD_STAMPS: usize = 12;
+const WORD_STAMPS: usize = 13;
+
+/// Permutations of flows. The number is odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Measured = 0x9e37_79b1,
+    Established = 0xc2b2_ae35,
+}
 
 impl Injector {
     /// Frames arrive at interface `ingress` of the current namespace, for `destination:port`.
@@ -69,6 +77,7 @@ impl Injector {
                 next: 0,
                 mask,
                 shift: u64::from((64 - mask.leading_zeros()) / 2).max(1),
+                order: Order::Measured as u64,
             },
         })
     }
@@ -82,6 +91,11 @@ impl Injector {
     /// The program that hands what the sinks send back to the contestant.
     pub fn receiver(&self) -> anyhow::Result<ProgramMut<'_>> {
         object::program(&self.object, "bench_receive")
+    }
+
+    /// Flows come in this order from then on.
+    pub fn set_order(&mut self, order: Order) {
+        self.run.order = order as u64;
     }
 
     /// Injects at least `packets` and returns how many, as live frames.
@@ -144,6 +158,7 @@ impl Run {
             self.next,
             self.mask,
             self.shift,
+            self.order,
             0,
         ] {
             bytes.extend(word.to_ne_bytes());

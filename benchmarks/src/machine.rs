@@ -43,6 +43,22 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// One line of Markdown.
+    pub fn line(&self) -> String {
+        format!(
+            "{}, {} cores, {} GiB; {}; commit {}; {}. Command: `{}`.",
+            self.cpu,
+            self.cores,
+            self.memory_gib,
+            self.kernel,
+            self.commit,
+            self.date,
+            self.command
+        )
+    }
+}
+
 /// Everything that this process and its children do happens on one core.
 pub fn pin_to(core: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();

@@ -5,8 +5,11 @@
 mod contestant;
 mod frame;
 mod injector;
+mod kind;
+mod loxid;
 mod machine;
 mod median;
+mod nft;
 mod object;
 mod packet;
 mod plan;
@@ -57,6 +60,10 @@ pub struct Options {
     /// The core that everything runs on.
     #[arg(long, default_value_t = 1, global = true)]
     core: usize,
+    /// Lines of nft's connection table, of the whole machine while it runs; the kernel's choice
+    /// unless given.
+    #[arg(long, global = true)]
+    conntrack_buckets: Option<u64>,
     /// Where the table and the rows go; unless given, a complete run writes benchmarks/results/DATE.
     #[arg(long, global = true)]
     output: Option<PathBuf>,
@@ -66,6 +73,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let plan = plan::Plan::new(&arguments.options)?;
     plan::require_root()?;
+    loxid::hide_mounts()?;
     machine::pin_to(plan.core)?;
     match arguments.command {
         Some(Command::Wire) => wire::run(&plan),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 
 use crate::Options;
-use crate::contestant::Kind;
+use crate::kind::Kind;
+use crate::machine::Machine;
 
 /// Connections that each contestant's table has room for.
 pub const CAPACITY: u32 = 1 << 21;
@@ -41,16 +42,16 @@ pub struct Plan {
     pub rounds: usize,
     pub seconds: f64,
     pub core: usize,
-    pub quick: bool,
-    pub output: Option<PathBuf>,
+    pub conntrack_buckets: Option<u64>,
+    output: Option<PathBuf>,
     /// Nothing was left out: the results are worth keeping.
-    pub complete: bool,
+    complete: bool,
 }
 
 impl Plan {
     pub fn new(options: &Options) -> anyhow::Result<Plan> {
         let contestants = if options.only.is_empty() {
-            Kind::ALL.to_vec()
+            Kind::FORWARDERS.to_vec()
         } else {
             options
                 .only
@@ -78,13 +79,26 @@ impl Plan {
             rounds,
             seconds,
             core: options.core,
-            quick: options.quick,
+            conntrack_buckets: options.conntrack_buckets,
             output: options.output.clone(),
             complete: options.only.is_empty()
                 && options.flows.is_empty()
+                && options.conntrack_buckets.is_none()
                 && !options.quick
                 && rounds >= 7,
         })
+    }
+}
+
+impl Plan {
+    /// Where results are kept, if they are.
+    pub fn results(&self, machine: &Machine) -> Option<PathBuf> {
+        let results = || {
+            PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+                .join("results")
+                .join(&machine.date)
+        };
+        self.output.clone().or_else(|| self.complete.then(results))
     }
 }
 

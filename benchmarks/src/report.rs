@@ -2,16 +2,17 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::contestant::{Kind, Sample};
+use crate::contestant::Sample;
 use crate::frame::FRAME_BYTES;
+use crate::kind::Kind;
 use crate::machine::Machine;
 use crate::median::{median, median_ratio};
-use crate::plan::{Plan, Scenario, Traffic};
+use crate::plan::{CAPACITY, Plan, Scenario, Traffic};
 
 #[derive(Serialize, Clone)]
 pub struct Row {
@@ -83,15 +84,19 @@ const TARGETS: [Target; 7] = [
 ];
 const OURS: &str = "dnat";
 
-#[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
     last: usize,
+    conntrack_buckets: String,
 }
 
 impl Report {
-    pub fn new() -> Report {
-        Report::default()
+    pub fn new(conntrack_buckets: String) -> Report {
+        Report {
+            rows: Vec::new(),
+            last: 0,
+            conntrack_buckets,
+        }
     }
 
     /// Adds a scenario's rows, and their ratios.
@@ -118,16 +123,12 @@ impl Report {
         let machine = Machine::describe();
         let targets = self.targets();
         println!("{targets}");
-        let directory = match &plan.output {
-            Some(directory) => directory.clone(),
-            None if plan.complete => PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-                .join("results")
-                .join(&machine.date),
-            None => return Ok(()),
+        let Some(directory) = plan.results(&machine) else {
+            return Ok(());
         };
         fs::create_dir_all(&directory)
             .with_context(|| format!("making {}", directory.display()))?;
-        let text = markdown(&machine, plan, &table(&self.rows), &targets);
+        let text = self.markdown(&machine, plan);
         write(&directory.join("wire.md"), &text)?;
         let json = serde_json::to_string_pretty(&Document {
             machine,
@@ -162,6 +163,29 @@ impl Report {
         }
         text
     }
+
+    fn markdown(&self, machine: &Machine, plan: &Plan) -> String {
+        let contestants: String = plan
+            .contestants
+            .iter()
+            .map(|kind| format!("- `{}`: {}\n", kind.name(), kind.meaning()))
+            .collect();
+        format!(
+            "# Packets a second\n\n{machine}\n\n\
+             UDP frames of {FRAME_BYTES} bytes, as live frames (BPF_PROG_TEST_RUN) that arrive on the client-side veth of \
+             the balancer's namespace; what arrives at the far side of the backend-side veth counts. Everything runs on one \
+             core. {rounds} rounds, interleaved; a ratio is the median of the ratios within a round. Established flows have \
+             seen a reply each, and come in another order than when they were established. New flows meet a full table, of \
+             {CAPACITY} connections, but for kernel and nft: what tracks their connections has room (nf_conntrack_buckets \
+             {buckets}). 1k is 1024, and so on.\n\n\
+             {contestants}\n{table}\n{targets}",
+            machine = machine.line(),
+            rounds = plan.rounds,
+            buckets = self.conntrack_buckets,
+            table = table(&self.rows),
+            targets = self.targets(),
+        )
+    }
 }
 
 fn table(rows: &[Row]) -> String {
@@ -186,33 +210,7 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-fn markdown(machine: &Machine, plan: &Plan, table: &str, targets: &str) -> String {
-    let contestants: String = plan
-        .contestants
-        .iter()
-        .map(|kind| format!("- `{}`: {}\n", kind.name(), kind.meaning()))
-        .collect();
-    format!(
-        "# Packets a second\n\n\
-         {cpu}, {cores} cores, {memory} GiB; {kernel}; commit {commit}; {date}. Command: `{command}`.\n\n\
-         UDP frames of {FRAME_BYTES} bytes, as live frames (BPF_PROG_TEST_RUN) arriving on the client-side veth of the balancer's \
-         namespace; what arrives on the far side of the backend-side veth counts. Everything runs on one core. {rounds} rounds, \
-         interleaved; the ratio is the median of ratios within a round. Established flows have each seen a reply. \
-         New flows meet a full table (of {capacity} connections) but for kernel and nft, whose tables have room.\n\n\
-         {contestants}\n{table}\n{targets}",
-        cpu = machine.cpu,
-        cores = machine.cores,
-        memory = machine.memory_gib,
-        kernel = machine.kernel,
-        commit = machine.commit,
-        date = machine.date,
-        command = machine.command,
-        rounds = plan.rounds,
-        capacity = crate::plan::CAPACITY,
-    )
-}
-
-fn write(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     println!("wrote {}", path.display());
     Ok(())

@@ -3,7 +3,7 @@
 //! ```text
 //!  clients            balancer                     backends
 //!  peer ------------- front          back -------- peer
-//!  198.51.100.2       198.51.100.1   203.0.113.1   203.0.113.11 to .18
+//!  198.51.100.2       198.51.100.1   203.0.113.1   203.0.113.11 to .138
 //!  10.64.0.0/14 behind it            VIP 192.0.2.1:8080/udp
 //! ```
 //! The namespaces have no names: they live as long as this process holds them, however it ends.
@@ -23,7 +23,8 @@ use nix::sched::{CloneFlags, setns, unshare};
 pub const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const VIP_PORT: u16 = 8080;
 pub const BACKEND_PORT: u16 = 9000;
-pub const BACKENDS: usize = 8;
+/// As in bench.h. Source NAT of a million flows needs many.
+pub const BACKENDS: usize = 128;
 /// An address behind the balancer that is no VIP.
 pub const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 11);
 pub const FRONT: &str = "front";

@@ -4,19 +4,21 @@ mod conntrack;
 
 use std::time::Instant;
 
-use crate::contestant::{Contestant, Kind, Sample};
+use anyhow::Context;
+
+use crate::contestant::{Contestant, Sample};
+use crate::kind::Kind;
 use crate::plan::{Plan, Scenario};
 use crate::report::{Report, Row};
 use conntrack::Conntrack;
 
 pub fn run(plan: &Plan) -> anyhow::Result<()> {
-    let _conntrack = plan
-        .contestants
-        .contains(&Kind::Nft)
-        .then(Conntrack::widen)
+    let wants_conntrack = plan.contestants.contains(&Kind::Nft);
+    let _conntrack = wants_conntrack
+        .then(|| Conntrack::widen(plan.conntrack_buckets))
         .transpose()?;
     let started = Instant::now();
-    let mut report = Report::new();
+    let mut report = Report::new(conntrack::buckets());
     for scenario in &plan.scenarios {
         let rows = measure(plan, scenario)?;
         report.add(rows);
@@ -50,7 +52,8 @@ fn build(plan: &Plan, scenario: &Scenario) -> anyhow::Result<Vec<Contestant>> {
     let mut contestants = Vec::new();
     for &kind in &plan.contestants {
         eprint!("\r{}: preparing {:12}", scenario.name, kind.name());
-        let mut contestant = Contestant::new(kind, scenario)?;
+        let mut contestant = Contestant::new(kind, scenario.traffic)
+            .with_context(|| format!("contestant {}", kind.name()))?;
         // Says how many packets a round takes.
         contestant.measure(plan.seconds.min(0.1), None)?;
         contestants.push(contestant);

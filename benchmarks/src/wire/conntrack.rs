@@ -9,10 +9,8 @@ use anyhow::Context;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{SigSet, Signal};
 
-const SETTINGS: [(&str, u64); 2] = [
-    ("nf_conntrack_buckets", 1 << 20),
-    ("nf_conntrack_max", 1 << 22),
-];
+/// Connections that may be tracked.
+const CONNECTIONS: u64 = 1 << 22;
 
 /// Dropping it (and SIGINT, SIGTERM, SIGHUP) restores what was.
 pub struct Conntrack(Arc<Mutex<Saved>>);
@@ -25,7 +23,7 @@ struct Saved {
 
 impl Conntrack {
     /// Call it before other threads are made: they inherit that signals are blocked.
-    pub fn widen() -> anyhow::Result<Conntrack> {
+    pub fn widen(buckets: Option<u64>) -> anyhow::Result<Conntrack> {
         let namespace =
             File::open("/proc/thread-self/ns/net").context("opening the network namespace")?;
         let saved = Arc::new(Mutex::new(Saved {
@@ -34,28 +32,28 @@ impl Conntrack {
         }));
         restore_on_signals(saved.clone())?;
         let conntrack = Conntrack(saved);
-        let mut saved = conntrack.0.lock().expect("nobody panics with it");
-        for (name, wanted) in SETTINGS {
-            let before = fs::read_to_string(path(name))
-                .with_context(|| format!("reading {}", path(name)))?;
-            if before
-                .trim()
-                .parse::<u64>()
-                .is_ok_and(|before| before >= wanted)
-            {
-                continue;
-            }
-            fs::write(path(name), wanted.to_string()).with_context(|| {
-                format!(
-                    "writing {}: nft needs room for a million connections",
-                    path(name)
-                )
-            })?;
-            saved.values.push((name, before));
+        conntrack.set("nf_conntrack_max", CONNECTIONS)?;
+        if let Some(buckets) = buckets {
+            conntrack.set("nf_conntrack_buckets", buckets)?;
         }
-        drop(saved);
         Ok(conntrack)
     }
+
+    fn set(&self, name: &'static str, value: u64) -> anyhow::Result<()> {
+        let path = path(name);
+        let before = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+        fs::write(&path, value.to_string())
+            .with_context(|| format!("writing {path}: nft needs room for a million connections"))?;
+        let mut saved = self.0.lock().expect("nobody panics with it");
+        saved.values.push((name, before));
+        Ok(())
+    }
+}
+
+/// Lines of the table: the machine's own choice, unless one was asked for.
+pub fn buckets() -> String {
+    let text = fs::read_to_string(path("nf_conntrack_buckets")).unwrap_or_default();
+    text.trim().to_string()
 }
 
 impl Drop for Conntrack {

@@ -1,0 +1,192 @@
+//! Ours: a plane of its own instance, with one service, loaded as the daemon loads it.
+//!
+//! Pins are in a bpffs that only this process sees (see [`hide_mounts`]), so that nothing of
+//! them is left when it ends, however it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU16;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, anyhow};
+use lb_core::addr::{Mac, Prefix};
+use lb_core::compile::{Assignments, Previous, compile};
+use lb_core::facts::{Facts, Link, Route};
+use lb_core::intent::{Document, Intent, Source};
+use lb_core::plan::plan;
+use lb_core::plane::{Limits, Plane};
+use lb_core::service::*;
+use lb_core::tables::InterfaceSlot;
+use lb_plane::attach::Asked;
+use lb_plane::options::DEFAULT_LIMITS;
+use lb_plane::{KernelPlane, OpenOptions};
+use libbpf_rs::Program;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::plan::CAPACITY;
+use crate::topology::*;
+
+const BPFFS: &str = "/sys/fs/bpf";
+const RUN_DIR: &str = "/run";
+
+pub struct Loxid {
+    _plane: KernelPlane,
+    program: OwnedFd,
+}
+
+impl Loxid {
+    /// Attaches to the balancer's interfaces in the topology's namespace, which is entered.
+    pub fn new(mode: Mode, topology: &Topology) -> anyhow::Result<Loxid> {
+        let (mut plane, _notes) = KernelPlane::open(&options()).context("opening a plane")?;
+        let (attachment, _warning) = plane.attach(FRONT, Asked::Native).context("attaching")?;
+        plane.attach(BACK, Asked::Native).context("attaching")?;
+        program_tables(&mut plane, &intent(mode)?, &facts(topology)?)?;
+        let program =
+            Program::fd_from_id(attachment.program_id).context("opening the program by its id")?;
+        Ok(Loxid {
+            _plane: plane,
+            program,
+        })
+    }
+
+    pub fn program(&self) -> BorrowedFd<'_> {
+        self.program.as_fd()
+    }
+}
+
+/// Gives this process a bpffs and a run directory that nobody else sees. Call it before other
+/// threads are made.
+pub fn hide_mounts() -> anyhow::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).context("making a mount namespace")?;
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .context("making mounts private")?;
+    for (kind, path) in [("bpf", BPFFS), ("tmpfs", RUN_DIR)] {
+        mount(Some(kind), path, Some(kind), MsFlags::empty(), none)
+            .with_context(|| format!("mounting {kind} at {path}"))?;
+    }
+    Ok(())
+}
+
+fn options() -> OpenOptions {
+    static INSTANCES: AtomicU32 = AtomicU32::new(0);
+    OpenOptions {
+        instance: format!("bench-{}", INSTANCES.fetch_add(1, Ordering::Relaxed)),
+        bpffs: BPFFS.into(),
+        run_dir: Path::new(RUN_DIR).join("loxid"),
+        limits: Limits {
+            connections: CAPACITY,
+            ..DEFAULT_LIMITS
+        },
+        // A million flows need them; nothing else uses ports here.
+        source_ports: 1024..=65535,
+        ..OpenOptions::default()
+    }
+}
+
+fn program_tables(plane: &mut KernelPlane, intent: &Intent, facts: &Facts) -> anyhow::Result<()> {
+    let have = plane.read().context("reading the plane")?;
+    let previous = Previous {
+        tables: &have,
+        live: &BTreeMap::new(),
+        retiring: &BTreeSet::new(),
+        assignments: &Assignments::default(),
+    };
+    let compiled = compile(intent, facts, &previous, &plane.limits());
+    for status in compiled.conditions.values() {
+        anyhow::ensure!(
+            status.programmed.status,
+            "not programmed: {}",
+            status.programmed.message
+        );
+    }
+    for op in plan(&have, &compiled.tables) {
+        plane
+            .apply(&op)
+            .with_context(|| format!("applying {op:?}"))?;
+    }
+    Ok(())
+}
+
+fn intent(mode: Mode) -> anyhow::Result<Intent> {
+    let key = ServiceKey {
+        vip: VIP.into(),
+        port: port(VIP_PORT),
+        protocol: Protocol::Udp,
+    };
+    let policy = Policy {
+        mode,
+        selection: Selection::Maglev(MaglevSize::DEFAULT),
+        no_backend: NoBackend::default(),
+        idle: Some(IdleTimeout::new(3600)?),
+        last_hop: false,
+    };
+    let endpoint = |backend: Ipv4Addr| Endpoint {
+        addr: backend.into(),
+        port: port(BACKEND_PORT),
+    };
+    let backends = backends()
+        .into_iter()
+        .map(|backend| (endpoint(backend), Weight::ONE))
+        .collect();
+    let service =
+        Service::new(key, None, policy, backends).map_err(|errors| anyhow!("{errors:?}"))?;
+    let document = Document::new(vec![service]).map_err(|errors| anyhow!("{errors:?}"))?;
+    Ok(Intent {
+        documents: BTreeMap::from([(Source::Api, document)]),
+    })
+}
+
+/// The topology, as netlink would tell it.
+fn facts(topology: &Topology) -> anyhow::Result<Facts> {
+    let front = (
+        topology.front,
+        FRONT,
+        FRONT_MAC,
+        Ipv4Addr::new(198, 51, 100, 1),
+    );
+    let back = (topology.back, BACK, BACK_MAC, Ipv4Addr::new(203, 0, 113, 1));
+    let client = Ipv4Addr::new(198, 51, 100, 2);
+    let mut facts = Facts::default();
+    for (slot, (ifindex, name, mac, address)) in [front, back].into_iter().enumerate() {
+        let address = IpAddr::from(address);
+        facts.links.insert(
+            InterfaceSlot(slot as u8),
+            Link {
+                name: name.into(),
+                ifindex,
+                mac: Mac(mac),
+                mtu: 1500,
+                attached: true,
+                addresses: BTreeSet::from([(address, 24)]),
+            },
+        );
+        facts.own.insert(address);
+        facts.routes.insert(Route {
+            prefix: Prefix::covering(address, 24),
+            ifindex,
+            gateway: None,
+        });
+    }
+    facts.routes.insert(Route {
+        prefix: Prefix::new(Ipv4Addr::new(10, 64, 0, 0).into(), 14)?,
+        ifindex: topology.front,
+        gateway: Some(client.into()),
+    });
+    facts
+        .neighbours
+        .insert((topology.front, client.into()), Mac(CLIENT_MAC));
+    for backend in backends() {
+        facts
+            .neighbours
+            .insert((topology.back, backend.into()), Mac(BACKEND_MAC));
+    }
+    Ok(facts)
+}
+
+fn port(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).expect("ports of the topology are not 0")
+}
