@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod appliance;
+mod netns;
 
 use appliance::{Appliance, CONNECTIONS, run};
 use lb_api::server::Role;

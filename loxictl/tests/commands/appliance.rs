@@ -1,7 +1,8 @@
 //! An appliance without data plane: lb-api's own server over a state that is kept here.
 
+use std::io::Write;
 use std::net::TcpListener;
-use std::process::{Command as Process, Output, Stdio};
+use std::process::{Child, Command as Process, Output, Stdio};
 use std::sync::Arc;
 use std::thread;
 
@@ -71,6 +72,11 @@ impl Appliance {
         self.loxictl_with(words, "")
     }
 
+    /// Starts it, and doesn't wait.
+    pub fn begin(&self, words: &str) -> Child {
+        start(&format!("--server {} {words}", self.url))
+    }
+
     /// The same with text on standard input.
     pub fn loxictl_with(&self, words: &str, input: &str) -> Run {
         run(&format!("--server {} {words}", self.url), input)
@@ -95,21 +101,28 @@ pub struct Run {
 }
 
 pub fn run(words: &str, input: &str) -> Run {
-    use std::io::Write;
-    let mut child = Process::new(env!("CARGO_BIN_EXE_loxictl"))
-        .args(words.split_whitespace())
-        .env_remove("LOXID_SERVER")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("loxictl was built");
+    let mut child = start(words);
     // A command that doesn't read its input has closed it.
     let _ = child
         .stdin
         .take()
         .expect("it is piped")
         .write_all(input.as_bytes());
+    ended(child)
+}
+
+pub fn start(words: &str) -> Child {
+    Process::new(env!("CARGO_BIN_EXE_loxictl"))
+        .args(words.split_whitespace())
+        .env_remove("LOXID_SERVER")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loxictl was built")
+}
+
+pub fn ended(child: Child) -> Run {
     let Output {
         status,
         stdout,
@@ -195,6 +208,23 @@ fn put(state: &mut State, source: Source, document: Document, dry_run: bool) -> 
 }
 
 fn attach(state: &mut State, name: &str) -> Result<InterfaceStatus, ControlError> {
+    if name.starts_with("lxt") {
+        let named = |stored: &StoredDocument| {
+            let refuse = Some("refuse-throw-away");
+            stored
+                .document
+                .services()
+                .any(|service| service.name.as_deref() == refuse)
+        };
+        if state.documents.values().any(named) {
+            return Err(ControlError::Conflict {
+                message: "no slot is free".into(),
+                remedy: "detach another interface".into(),
+            });
+        }
+        let throw_away = interface(name, "");
+        state.interfaces.push(throw_away);
+    }
     let interface = find(state, name)?;
     if name.starts_with("bond") {
         return Err(ControlError::Conflict {
@@ -312,7 +342,14 @@ fn published(state: &State) -> State {
 }
 
 fn interfaces() -> Vec<InterfaceStatus> {
-    let interface = |name: &str, message: &str| InterfaceStatus {
+    vec![
+        interface("bond0", "a bond: attach the interfaces below it"),
+        interface("eth0", ""),
+    ]
+}
+
+fn interface(name: &str, message: &str) -> InterfaceStatus {
+    InterfaceStatus {
         name: name.into(),
         ifindex: 2,
         slot: None,
@@ -323,11 +360,7 @@ fn interfaces() -> Vec<InterfaceStatus> {
         mac: "02:00:00:00:00:01".into(),
         attached: false,
         message: message.into(),
-    };
-    vec![
-        interface("bond0", "a bond: attach the interfaces below it"),
-        interface("eth0", ""),
-    ]
+    }
 }
 
 fn status() -> Status {
