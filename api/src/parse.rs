@@ -7,6 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
+#[cfg(test)]
+mod tests;
+
 /// Text that is not what was asked for. Displayed as
 /// `line 3, column 9: services[0].mode: unknown variant ...`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+#[cfg(test)]
+mod tests;
+
 /// Displayed, and parsed, as `unix:///run/loxid/loxid.sock` or `http://127.0.0.1:11111`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
-mod bad_input;
+mod bad_documents;
+mod bad_requests;
 mod description;
 mod fake;
 mod random;

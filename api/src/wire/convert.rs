@@ -12,6 +12,9 @@ use super::document::{Backend, Document, Mode, NoBackend, Protocol, Select, Serv
 use super::invalid::{Invalid, Problem};
 use super::service::Weight;
 
+#[cfg(test)]
+mod tests;
+
 /// A source from its name: `file`, `api`, `kube/NAME` or `NAME`. The field is `source`.
 pub fn parse_source(text: &str) -> Result<Source, Problem> {
     text.parse().map_err(|error| from_text("source", &error))
