@@ -209,22 +209,57 @@ static __always_inline bool lb_take4(enum lb_direction direction, const struct l
 	return at && lb_take_reverse4(tuple, at, lb_load64(at), position, copy, found);
 }
 
+/* True if the entry of a word that was read at `at` has the tuple's key, in a direction. */
+static __always_inline bool lb_word_holds4(enum lb_direction direction,
+					   const struct lb_tuple4 *tuple, __u64 *at, __u64 word,
+					   __u32 position)
+{
+	const bool forward = direction == LB_DIRECTION_FORWARD;
+	__u64 ends, ports, rest, again;
+	const __u64 *entry;
+
+	if (forward ? !lb_word_is_live(word) : !lb_reverse_is_used(word))
+		return false;
+	entry = host_region(LB_REGION_CONN4, forward ? position : lb_reverse_position(word));
+	if (!entry)
+		return false;
+	entry = lb_after((void *)entry, word);
+	ends = lb_load64(&entry[forward ? 0 : 1]);
+	ports = lb_load64(&entry[2]);
+	rest = lb_load64(&entry[3]);
+	again = lb_load64(lb_after(at, ends | ports | rest));
+	if (forward ? !lb_forward_same(word, again) : !lb_reverse_same(word, again))
+		return false;
+	if (forward)
+		return ends == (tuple->saddr | (__u64)tuple->daddr << 32) &&
+		       (__u32)ports == (tuple->sport | (__u32)tuple->dport << 16) &&
+		       (__u8)rest == tuple->protocol;
+	return ends == (tuple->daddr | (__u64)tuple->saddr << 32) &&
+	       (__u32)(ports >> 32) == (tuple->dport | (__u32)tuple->sport << 16) &&
+	       (__u8)rest == tuple->protocol;
+}
+
+_Static_assert(offsetof(struct lb_conn4, client) == 0 && offsetof(struct lb_conn4, source) == 8 &&
+		       offsetof(struct lb_conn4, client_port) == 16 &&
+		       offsetof(struct lb_conn4, source_port) == 20 &&
+		       offsetof(struct lb_conn4, protocol) == 24,
+	       "the words that lb_word_holds4 reads");
+
 /* The position of a tuple's word in a line, behind a word that only shares its tag. */
 static __always_inline __u32 lb_line_search4(enum lb_direction direction,
 					     const struct lb_tuple4 *tuple, __u32 line, __u16 tag)
 {
 	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
 		__u32 position = line * LB_LINE_WORDS + i;
-		struct lb_conn4 copy;
-		struct lb_found found;
-		__u64 *at;
+		__u64 *at, word;
 
 		if (direction == LB_DIRECTION_FORWARD)
 			at = lb_word_at(LB_REGION_CONN_FORWARD, position);
 		else
 			at = lb_word_at(LB_REGION_CONN_REVERSE, position);
-		if (at && lb_load64(at) >> LB_FORWARD_TAG_SHIFT == tag &&
-		    lb_take4(direction, tuple, position, &copy, &found))
+		word = at ? lb_load64(at) : 0;
+		if (at && word >> LB_FORWARD_TAG_SHIFT == tag &&
+		    lb_word_holds4(direction, tuple, at, word, position))
 			return position;
 	}
 	return LB_POSITION_NONE;

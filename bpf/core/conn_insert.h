@@ -119,8 +119,18 @@ static __always_inline void lb_forward_free(__u64 *at)
 	lb_cas64(at, word, word & 0xffffULL << LB_FORWARD_GENERATION_SHIFT);
 }
 
+/* Gives up a claimed F word. */
+LB_SEAM int lb_forward_withdraw(__u32 position)
+{
+	__u64 *at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+
+	if (at)
+		lb_forward_free(at);
+	return 0;
+}
+
 /* Frees an R word whose owner the caller holds busy: nobody else changes more than its age. */
-LB_SEAM int lb_reverse_free(__u32 reverse, __u32 position)
+static __always_inline int lb_reverse_free(__u32 reverse, __u32 position)
 {
 	__u64 *at = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
 	__u64 word;
@@ -208,22 +218,25 @@ LB_SEAM int lb_forward_claim(__u32 position, __u32 tag, __u32 tick)
 	return 1;
 }
 
+static __always_inline void lb_conn_request4(const struct lb_conn4 *conn, struct lb_tuple4 *request)
+{
+	*request = (struct lb_tuple4){
+		.saddr = conn->client,
+		.daddr = conn->vip,
+		.sport = conn->client_port,
+		.dport = conn->vip_port,
+		.protocol = conn->protocol,
+	};
+}
+
 /* Looks again for the key of a claimed word, in one of its lines. */
 LB_SEAM int lb_forward_rescan4(struct lb_insert *insert, __u32 line, __u32 claimed)
 {
-	struct lb_conn4 copy;
-	struct lb_found found;
-	struct lb_tuple4 tuple;
+	struct lb_tuple4 request;
 
 	if (!insert)
 		return LB_INSERT_CONTENDED;
-	tuple = (struct lb_tuple4){
-		.saddr = insert->entry.client,
-		.daddr = insert->entry.vip,
-		.sport = insert->entry.client_port,
-		.dport = insert->entry.vip_port,
-		.protocol = insert->entry.protocol,
-	};
+	lb_conn_request4(&insert->entry, &request);
 	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
 		__u32 position = line * LB_LINE_WORDS + i;
 		__u64 *at = lb_word_at(LB_REGION_CONN_FORWARD, position);
@@ -236,8 +249,7 @@ LB_SEAM int lb_forward_rescan4(struct lb_insert *insert, __u32 line, __u32 claim
 			continue;
 		if (!lb_word_is_live(word))
 			return LB_INSERT_CONTENDED;
-		if (lb_take_forward4(&tuple, at, word, position, &copy, &found)) {
-			insert->entry = copy;
+		if (lb_word_holds4(LB_DIRECTION_FORWARD, &request, at, word, position)) {
 			insert->position = position;
 			insert->word = word;
 			return LB_INSERT_EXISTS;
@@ -246,6 +258,24 @@ LB_SEAM int lb_forward_rescan4(struct lb_insert *insert, __u32 line, __u32 claim
 			return LB_INSERT_CONTENDED;
 	}
 	return LB_INSERT_DONE;
+}
+
+/* Takes over the flow that exists. */
+LB_SEAM int lb_insert_adopt4(struct lb_insert *insert)
+{
+	struct lb_conn4 *entry;
+	__u64 *at, read;
+
+	if (!insert)
+		return LB_INSERT_CONTENDED;
+	at = lb_word_at(LB_REGION_CONN_FORWARD, insert->position);
+	entry = host_region(LB_REGION_CONN4, insert->position);
+	if (!at || !entry)
+		return LB_INSERT_CONTENDED;
+	read = lb_conn_copy(&insert->entry, lb_after(entry, insert->word));
+	if (!lb_forward_same(insert->word, lb_load64(lb_after(at, read))))
+		return LB_INSERT_CONTENDED;
+	return LB_INSERT_EXISTS;
 }
 
 /* The free words of a line of R words, a bit each. */
@@ -329,11 +359,10 @@ LB_SEAM int lb_reverse_evict(__u32 reverse, __u32 tick)
 	return 1;
 }
 
-/* Both lines of R words are full: ends the flow that is worth least. Returns its R word. */
-LB_SEAM __u32 lb_reverse_vacate(__u32 first, __u32 second, __u32 tick)
+/* Both lines of R words are full: the one whose flow is worth least. */
+LB_SEAM __u32 lb_reverse_victim(__u32 first, __u32 second, __u32 tick)
 {
 	__u64 best = (__u64)LB_RANK_NEVER << 4;
-	__u32 reverse;
 
 	for (__u32 i = 0; i < 2 * LB_LINE_WORDS; i++) {
 		__u32 line = i < LB_LINE_WORDS ? first : second;
@@ -344,9 +373,7 @@ LB_SEAM __u32 lb_reverse_vacate(__u32 first, __u32 second, __u32 tick)
 	}
 	if (best >> 4 >= LB_RANK_NEVER)
 		return LB_POSITION_NONE;
-	reverse = (best & LB_LINE_WORDS ? second : first) * LB_LINE_WORDS + best % LB_LINE_WORDS;
-	lb_reverse_evict(reverse, tick);
-	return reverse;
+	return (best & LB_LINE_WORDS ? second : first) * LB_LINE_WORDS + best % LB_LINE_WORDS;
 }
 
 /* Claims a free R word for a claimed F word. */
@@ -369,11 +396,15 @@ LB_SEAM int lb_reverse_claim(__u32 reverse, __u32 tag, __u32 position)
 				LB_REVERSE_BUSY) == word;
 }
 
+/* Gives up a claimed R word. */
+LB_SEAM int lb_reverse_withdraw(__u32 reverse, __u32 position)
+{
+	return lb_reverse_free(reverse, position);
+}
+
 /* Looks for the reverse key of a claimed R word, in one of its lines. */
 LB_SEAM int lb_reverse_rescan4(const struct lb_insert *insert, __u32 line, __u32 claimed)
 {
-	struct lb_conn4 copy;
-	struct lb_found found;
 	struct lb_tuple4 reply;
 
 	if (!insert)
@@ -391,7 +422,7 @@ LB_SEAM int lb_reverse_rescan4(const struct lb_insert *insert, __u32 line, __u32
 			continue;
 		if (!lb_reverse_is_used(word))
 			return LB_INSERT_CONTENDED;
-		if (lb_take_reverse4(&reply, at, word, reverse, &copy, &found))
+		if (lb_word_holds4(LB_DIRECTION_REVERSE, &reply, at, word, reverse))
 			return LB_INSERT_REVERSE_TAKEN;
 		if (!lb_reverse_same(word, lb_load64(at)))
 			return LB_INSERT_CONTENDED;
@@ -439,10 +470,11 @@ static __always_inline int lb_insert_claimed4(struct lb_insert *insert, __u32 po
 		return result;
 	reverse = lb_reverse_choose(&insert->reverse);
 	if (reverse == LB_POSITION_NONE) {
-		reverse = lb_reverse_vacate(insert->reverse.line[0], insert->reverse.line[1],
+		reverse = lb_reverse_victim(insert->reverse.line[0], insert->reverse.line[1],
 					    insert->tick);
 		if (reverse == LB_POSITION_NONE)
 			return LB_INSERT_FULL;
+		lb_reverse_evict(reverse, insert->tick);
 	}
 	if (!lb_reverse_claim(reverse, insert->reverse.tag, position))
 		return LB_INSERT_CONTENDED;
@@ -451,20 +483,17 @@ static __always_inline int lb_insert_claimed4(struct lb_insert *insert, __u32 po
 	if (result == LB_INSERT_DONE)
 		result = lb_reverse_rescan4(insert, insert->reverse.line[1], reverse);
 	if (result != LB_INSERT_DONE) {
-		lb_reverse_free(reverse, position);
+		lb_reverse_withdraw(reverse, position);
 		return result;
 	}
 	return lb_conn_publish(insert, position, reverse);
 }
 
-LB_SEAM int lb_insert_once4(struct lb_insert *insert)
+static __always_inline int lb_insert_once4(struct lb_insert *insert)
 {
 	__u32 position;
-	__u64 *at;
 	int result;
 
-	if (!insert)
-		return LB_INSERT_CONTENDED;
 	position = lb_forward_choose(&insert->forward, insert->tick);
 	if (position == LB_POSITION_NONE)
 		return LB_INSERT_FULL;
@@ -473,10 +502,8 @@ LB_SEAM int lb_insert_once4(struct lb_insert *insert)
 	result = lb_insert_claimed4(insert, position);
 	if (result == LB_INSERT_DONE)
 		return result;
-	at = lb_word_at(LB_REGION_CONN_FORWARD, position);
-	if (at)
-		lb_forward_free(at);
-	return result;
+	lb_forward_withdraw(position);
+	return result == LB_INSERT_EXISTS ? lb_insert_adopt4(insert) : result;
 }
 
 /* Makes a connection: enum lb_insert_result. */

@@ -57,6 +57,12 @@ static __always_inline __u32 host_slot(void);
 /* CLOCK_MONOTONIC_COARSE >> LB_TICK_SHIFT. */
 static __always_inline __u32 host_tick(void);
 
+/*
+ * A frame crosses a seam as the host's own lb_frame, which both hosts define: host_frame() of a
+ * packet, host_open() on the other side, host_close() before it returns. The verdict crosses in
+ * the result.
+ */
+
 /* Bytes of the whole frame, fragments included. */
 static __always_inline __u32 host_packet_length(const struct lb_packet *packet);
 

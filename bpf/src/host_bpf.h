@@ -143,6 +143,24 @@ static __always_inline struct lb_packet host_packet(struct xdp_md *ctx)
 	return packet;
 }
 
+typedef struct xdp_md lb_frame;
+
+static __always_inline lb_frame *host_frame(struct lb_packet *packet)
+{
+	return packet->host;
+}
+
+static __always_inline struct lb_packet host_open(lb_frame *frame)
+{
+	return host_packet(frame);
+}
+
+static __always_inline void host_close(lb_frame *frame, const struct lb_packet *packet)
+{
+	(void)frame;
+	(void)packet;
+}
+
 static __always_inline __u32 host_packet_length(const struct lb_packet *packet)
 {
 	return bpf_xdp_get_buff_len(packet->host);

@@ -40,6 +40,23 @@ static __always_inline __u32 host_tick(void)
 	return (now.tv_sec * 1000000000ULL + now.tv_nsec) >> LB_TICK_SHIFT;
 }
 
+typedef struct lb_packet lb_frame;
+
+static __always_inline lb_frame *host_frame(struct lb_packet *packet)
+{
+	return packet;
+}
+
+static __always_inline struct lb_packet host_open(lb_frame *frame)
+{
+	return *frame;
+}
+
+static __always_inline void host_close(lb_frame *frame, const struct lb_packet *packet)
+{
+	*frame = *packet;
+}
+
 static __always_inline __u32 host_packet_length(const struct lb_packet *packet)
 {
 	return (char *)packet->data_end - (char *)packet->data;

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The order of forwarding, once.
+ *
+ *	parse -> which direction? -> the flow's entry -> (none: admit) -> way out -> rewrite -> send
+ *
+ * Four functions stand behind seams, because a BPF stack is 512 bytes deep and the verifier's
+ * patience finite: packets of known flows, first packets, ICMP, ARP. lb_forward() calls them.
+ *
+ * One bit of the filter each says whether the destination may be a service and whether the
+ * source may be a backend; a packet that is neither leaves untouched. A flow's entry holds the
+ * whole rewrite of both directions, so that an established packet asks nothing else. Every
+ * packet ends in one enum lb_reason, counted in lb_forward().
+ */
+#ifndef LB_FORWARD_H
+#define LB_FORWARD_H
+
+#include "abi.h"
+#include "host.h"
+#include "checksum.h"
+#include "index.h"
+#include "conn.h"
+#include "parse.h"
+#include "select.h"
+#include "hop.h"
+#include "fragment.h"
+#include "admit.h"
+#include "nat.h"
+#include "answer.h"
+#include "arp.h"
+#include "icmp.h"
+
+/* What is known of a packet on its way through. */
+struct lb_passage {
+	struct lb_view view;
+	struct lb_flow flow;
+	struct lb_found found;
+	enum lb_direction direction;
+	__u32 answer; /* enum lb_answer if the packet is dropped, or LB_ANSWER_NONE */
+	__u32 mtu; /* of the way out that is too small */
+};
+
+/* Finds the connection of a tuple; else false, and *reason says what the packet may be. */
+static __always_inline bool lb_flow_find(struct lb_passage *x, const struct lb_tuple4 *tuple,
+					 enum lb_reason *reason)
+{
+	struct lb_insert *conn = &x->flow.conn;
+	bool forward = lb_filter_test(x->flow.bank, LB_DIRECTION_FORWARD, tuple->daddr,
+				      tuple->dport, tuple->protocol);
+
+	*reason = LB_REASON_NOT_SERVICE;
+	x->direction = LB_DIRECTION_FORWARD;
+	if (forward) {
+		lb_conn_hash4(tuple, &conn->forward);
+		if (lb_conn_find_forward4(tuple, &conn->forward, &conn->entry, &x->found))
+			return true;
+		*reason = LB_REASON_FORWARDED;
+	}
+	if (!lb_filter_test(x->flow.bank, LB_DIRECTION_REVERSE, tuple->saddr, tuple->sport,
+			    tuple->protocol))
+		return false;
+	x->direction = LB_DIRECTION_REVERSE;
+	if (!forward) {
+		lb_conn_hash4(tuple, &conn->forward);
+		*reason = LB_REASON_NO_FLOW_REPLY;
+	}
+	return lb_conn_find_reverse4(tuple, &conn->forward, &conn->entry, &x->found);
+}
+
+static __always_inline struct lb_traffic *lb_traffic_of_service(__u32 service)
+{
+	return host_region(LB_REGION_SERVICE_STATS,
+			   host_slot() * host_config()->max_services + service);
+}
+
+static __always_inline struct lb_traffic *lb_traffic_of_backend(__u32 backend)
+{
+	return host_region(LB_REGION_BACKEND_STATS,
+			   host_slot() * host_config()->max_backends + backend);
+}
+
+static __always_inline void lb_traffic_drop(__u32 service)
+{
+	struct lb_traffic *traffic = lb_traffic_of_service(service);
+
+	if (traffic)
+		traffic->dropped++;
+}
+
+static __always_inline void lb_traffic_add(struct lb_traffic *traffic, __u32 direction,
+					   __u32 length, bool opened)
+{
+	if (!traffic)
+		return;
+	traffic->packets[direction & 1]++;
+	traffic->bytes[direction & 1] += length;
+	if (opened)
+		traffic->connections++;
+}
+
+static __always_inline void lb_conn_add(__u32 position, __u32 length)
+{
+	struct lb_conn4 *entry = host_region(LB_REGION_CONN4, position);
+
+	if (!entry)
+		return;
+	entry->packets++;
+	entry->bytes += length;
+}
+
+/* What the client of a flow that is refused gets. */
+static __always_inline __u32 lb_admit_answer(enum lb_reason reason, const struct lb_flow *flow)
+{
+	if (reason == LB_REASON_NO_FLOW)
+		return LB_ANSWER_TCP_RESET;
+	if (reason != LB_REASON_NO_BACKEND || flow->service_flags & LB_SERVICE_NO_BACKEND_DROP)
+		return LB_ANSWER_NONE;
+	return flow->tuple.protocol == IPPROTO_TCP ? LB_ANSWER_TCP_RESET : LB_ANSWER_UNREACHABLE;
+}
+
+/* Makes the connection of a packet that is to a service and of no known flow. */
+static __always_inline enum lb_reason lb_flow_admit(struct lb_packet *p, struct lb_passage *x)
+{
+	struct lb_flow *flow = &x->flow;
+	enum lb_reason reason;
+
+	lb_conn_hash4(&flow->tuple, &flow->conn.forward);
+	flow->came_from = lb_hop_back(x->view.eth->h_source, p->ifindex);
+	flow->tcp_flags = x->view.tcp_flags;
+	reason = lb_admit_flow(flow);
+	x->direction = LB_DIRECTION_FORWARD;
+	x->found.position = flow->conn.position;
+	if (reason == LB_REASON_FORWARDED)
+		return reason;
+	x->answer = lb_admit_answer(reason, flow);
+	if (flow->known && reason > LB_REASON_NO_BACKEND_PASS)
+		lb_traffic_drop(flow->service);
+	return reason;
+}
+
+static __always_inline __u64 lb_flow_hop(const struct lb_passage *x)
+{
+	const struct lb_conn4 *conn = &x->flow.conn.entry;
+	const struct lb_backend *backend;
+
+	if (x->direction == LB_DIRECTION_REVERSE)
+		return lb_reply_hop(conn->reply, x->flow.bank, conn->client, x->found.position);
+	backend = host_region(LB_REGION_BACKENDS, conn->backend_id);
+	return backend ? lb_load64(&backend->hop) : 0;
+}
+
+/* A client that is answered by its last hop has moved: so do its replies. */
+static __always_inline void lb_last_hop_follow(struct lb_packet *p, struct lb_passage *x)
+{
+	__u64 reply = x->flow.conn.entry.reply, hop;
+
+	if (!(reply & LB_HOP_VALID) || (reply & LB_HOP_MAC) == lb_mac_load(x->view.eth->h_source))
+		return;
+	hop = lb_hop_back(x->view.eth->h_source, p->ifindex);
+	if (hop)
+		lb_reply_store(x->found.position, hop);
+}
+
+static __always_inline enum lb_reason lb_way_find(struct lb_passage *x, struct lb_way *way)
+{
+	enum lb_reason reason = lb_way_check(&x->view, lb_flow_hop(x), way);
+
+	if (reason == LB_REASON_TTL_EXPIRED)
+		x->answer = LB_ANSWER_TIME_EXCEEDED;
+	if (reason == LB_REASON_TOO_BIG) {
+		x->mtu = way->mtu;
+		if (x->view.ip->frag_off & lb_order16(LB_IP_DONT_FRAGMENT))
+			x->answer = LB_ANSWER_TOO_BIG;
+	}
+	if (reason != LB_REASON_FORWARDED)
+		lb_traffic_drop(x->flow.conn.entry.service);
+	return reason;
+}
+
+static __always_inline enum lb_reason lb_send(struct lb_packet *p, struct lb_passage *x,
+					      const struct lb_way *way, bool opened)
+{
+	const struct lb_conn4 *conn = &x->flow.conn.entry;
+
+	lb_link_rewrite(x->view.eth, way);
+	if (!host_transmit(p, way->slot, way->interface->ifindex)) {
+		lb_traffic_drop(conn->service);
+		return LB_REASON_INTERFACE_GONE;
+	}
+	lb_traffic_add(lb_traffic_of_service(conn->service), x->direction, x->view.length, opened);
+	lb_traffic_add(lb_traffic_of_backend(conn->backend_id), x->direction, x->view.length,
+		       opened);
+	if (host_config()->features & LB_FEATURE_CONN_COUNTERS)
+		lb_conn_add(x->found.position, x->view.length);
+	return LB_REASON_FORWARDED;
+}
+
+/* True if a found flow is over and the client opens another one with the same tuple. */
+static __always_inline bool lb_flow_reopened(const struct lb_passage *x)
+{
+	const __u8 flags = x->view.tcp_flags & (LB_TCP_SYN | LB_TCP_ACK | LB_TCP_RST);
+
+	return flags == LB_TCP_SYN && x->direction == LB_DIRECTION_FORWARD &&
+	       lb_conn_reusable(x->found.word);
+}
+
+/* The ports of a packet: its own, or those its datagram's first fragment left. */
+static __always_inline enum lb_reason lb_ports_find(const struct lb_packet *p, struct lb_view *view)
+{
+	if (view->fragment == LB_FRAGMENT_LATER)
+		return lb_fragment_recall(view) ? LB_REASON_FORWARDED : LB_REASON_FRAGMENT_UNKNOWN;
+	return lb_parse_transport(p, view) ? LB_REASON_FORWARDED : LB_REASON_TRUNCATED;
+}
+
+/* Rewrites and sends a packet whose connection is known. */
+static __always_inline enum lb_reason lb_flow_send(struct lb_packet *p, struct lb_passage *x,
+						   bool opened)
+{
+	struct lb_view *view = &x->view;
+	enum lb_reason reason;
+	struct lb_way way;
+
+	reason = lb_way_find(x, &way);
+	if (reason != LB_REASON_FORWARDED)
+		return reason;
+	if (!opened) {
+		lb_conn_seen(&x->found, x->direction, view->tuple->protocol, view->tcp_flags,
+			     x->flow.tick);
+		if (x->direction == LB_DIRECTION_FORWARD)
+			lb_last_hop_follow(p, x);
+	}
+	if (view->fragment == LB_FRAGMENT_FIRST)
+		lb_fragment_remember(view);
+	lb_nat4(p, view, &x->flow.conn.entry, x->direction);
+	return lb_send(p, x, &way, opened);
+}
+
+/* Not a reason: the packet is to a service and of no known flow. */
+#define LB_REASON_ADMIT LB_REASON_COUNT
+
+static __always_inline enum lb_reason lb_forward_known(struct lb_packet *p, struct lb_passage *x)
+{
+	enum lb_reason reason;
+
+	if (!lb_parse_ip(p, &x->view))
+		return LB_REASON_TRUNCATED;
+	if (x->view.eth->h_dest[0] & 1)
+		return LB_REASON_NOT_SERVICE;
+	reason = lb_ports_find(p, &x->view);
+	if (reason != LB_REASON_FORWARDED)
+		return reason;
+	x->flow.bank = lb_bank_active();
+	x->flow.tick = host_tick();
+	if (!lb_flow_find(x, x->view.tuple, &reason))
+		return reason == LB_REASON_FORWARDED ? LB_REASON_ADMIT : reason;
+	if (lb_flow_reopened(x)) {
+		lb_conn_release(x->found.position, x->found.word, x->flow.tick);
+		return LB_REASON_ADMIT;
+	}
+	return lb_flow_send(p, x, false);
+}
+
+static __always_inline enum lb_reason lb_forward_first(struct lb_packet *p, struct lb_passage *x)
+{
+	enum lb_reason reason;
+
+	if (!lb_parse_ip(p, &x->view))
+		return LB_REASON_TRUNCATED;
+	reason = lb_ports_find(p, &x->view);
+	if (reason != LB_REASON_FORWARDED)
+		return reason;
+	x->flow.bank = lb_bank_active();
+	x->flow.tick = host_tick();
+	reason = lb_flow_admit(p, x);
+	return reason == LB_REASON_FORWARDED ? lb_flow_send(p, x, true) : reason;
+}
+
+static __always_inline enum lb_reason lb_forward_icmp(struct lb_packet *p, struct lb_passage *x)
+{
+	struct lb_quote quote;
+	enum lb_reason reason;
+	struct lb_icmp *icmp;
+	struct lb_way way;
+
+	if (!lb_parse_ip(p, &x->view))
+		return LB_REASON_TRUNCATED;
+	if (x->view.eth->h_dest[0] & 1)
+		return LB_REASON_NOT_SERVICE;
+	icmp = x->view.transport;
+	x->flow.bank = lb_bank_active();
+	if (x->view.fragment == LB_FRAGMENT_LATER)
+		return LB_REASON_FRAGMENT_UNKNOWN;
+	if ((void *)(icmp + 1) > p->data_end)
+		return LB_REASON_TRUNCATED;
+	if (!lb_icmp_is_error(icmp->type) || x->view.fragment)
+		return lb_echo_answer(p, &x->view);
+	if (!lb_quote_parse(p, &x->view, &quote))
+		return LB_REASON_ICMP_UNRELATED;
+	if (!lb_flow_find(x, &quote.tuple, &reason))
+		return reason == LB_REASON_NOT_SERVICE ? reason : LB_REASON_ICMP_UNRELATED;
+	reason = lb_way_find(x, &way);
+	if (reason != LB_REASON_FORWARDED)
+		return reason;
+	lb_error_rewrite(&x->view, &quote, &x->flow.conn.entry, x->direction);
+	return lb_send(p, x, &way, false);
+}
+
+/* What crosses a seam back: MTU 16 bits, enum lb_answer 4, enum lb_verdict 4, enum lb_reason 8. */
+static __always_inline __u32 lb_seam_result(const struct lb_packet *p, const struct lb_passage *x,
+					    enum lb_reason reason)
+{
+	return (x->mtu & 0xffff) << 16 | x->answer << 12 | p->verdict << 8 | reason;
+}
+
+LB_SEAM __u32 lb_known_frame(lb_frame *frame)
+{
+	struct lb_packet p = host_open(frame);
+	enum lb_reason reason;
+	struct lb_passage x;
+
+	x.view.tuple = &x.flow.tuple;
+	x.answer = LB_ANSWER_NONE;
+	x.mtu = 0;
+	reason = lb_forward_known(&p, &x);
+	host_close(frame, &p);
+	return lb_seam_result(&p, &x, reason);
+}
+
+LB_SEAM __u32 lb_first_frame(lb_frame *frame)
+{
+	struct lb_passage x = { .answer = LB_ANSWER_NONE };
+	struct lb_packet p = host_open(frame);
+	enum lb_reason reason;
+
+	x.view.tuple = &x.flow.tuple;
+	reason = lb_forward_first(&p, &x);
+	host_close(frame, &p);
+	return lb_seam_result(&p, &x, reason);
+}
+
+LB_SEAM __u32 lb_icmp_frame(lb_frame *frame)
+{
+	struct lb_passage x = { .answer = LB_ANSWER_NONE };
+	struct lb_packet p = host_open(frame);
+	enum lb_reason reason;
+
+	x.view.tuple = &x.flow.tuple;
+	reason = lb_forward_icmp(&p, &x);
+	x.answer = LB_ANSWER_NONE; /* an error is never answered by one */
+	host_close(frame, &p);
+	return lb_seam_result(&p, &x, reason);
+}
+
+static __always_inline __u32 lb_forward4(struct lb_packet *p)
+{
+	const struct iphdr *ip = (void *)((struct ethhdr *)p->data + 1);
+	__u32 result;
+
+	if ((void *)(ip + 1) > p->data_end)
+		return LB_REASON_TRUNCATED;
+	switch (ip->protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		result = lb_known_frame(host_frame(p));
+		if ((result & 0xff) == LB_REASON_ADMIT)
+			result = lb_first_frame(host_frame(p));
+		return result;
+	case IPPROTO_ICMP:
+		return lb_icmp_frame(host_frame(p));
+	}
+	return LB_REASON_NOT_SERVICE;
+}
+
+static __always_inline __u32 lb_forward_frame(struct lb_packet *p)
+{
+	const struct ethhdr *eth = p->data;
+
+	if ((void *)(eth + 1) > p->data_end)
+		return LB_REASON_TRUNCATED;
+	if (eth->h_proto == lb_order16(ETH_P_IP))
+		return lb_forward4(p);
+	if (eth->h_proto == lb_order16(ETH_P_ARP))
+		return lb_arp_frame(host_frame(p));
+	return LB_REASON_NOT_IP;
+}
+
+/* Forwards, answers, passes or drops a frame: the verdict is in the packet, the reason counted. */
+static __always_inline void lb_forward(struct lb_packet *p)
+{
+	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
+	__u32 result, reason;
+
+	host_pass(p);
+	if (!cpu)
+		return;
+	cpu->rx++;
+	result = lb_forward_frame(p);
+	reason = result & 0xff;
+	p->reason = reason;
+	if (reason < LB_MAX_REASONS)
+		cpu->reason[reason]++;
+	if (reason <= LB_REASON_ECHO_ANSWERED) {
+		p->verdict = result >> 8 & 15;
+	} else if (reason <= LB_REASON_NO_BACKEND_PASS) {
+		host_pass(p);
+	} else {
+		host_drop(p);
+		if ((result >> 12 & 15) < LB_ANSWER_COUNT)
+			p->verdict = lb_answer_frame(host_frame(p), result >> 12 & 15,
+						     result >> 16);
+	}
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Where a packet leaves. A hop word is MAC address and interface in one atomic value. A backend
+ * has its own; a reply goes by its connection's reply word, which is found by the routes when the
+ * flow starts and found again when they change, or is where the client's packets come from.
+ */
+#ifndef LB_HOP_H
+#define LB_HOP_H
+
+#include <linux/if_ether.h>
+
+#include "abi.h"
+#include "host.h"
+
+static __always_inline __u64 lb_mac_load(const __u8 *mac)
+{
+	return (__u64)*(const __u32 *)mac | (__u64)*(const __u16 *)(mac + 4) << 32;
+}
+
+static __always_inline void lb_mac_store(__u8 *to, __u64 mac)
+{
+	*(__u32 *)to = (__u32)mac;
+	*(__u16 *)(to + 4) = (__u16)(mac >> 32);
+}
+
+static __always_inline __u32 lb_hop_slot(__u64 hop)
+{
+	return hop >> LB_HOP_SLOT_SHIFT & (LB_MAX_INTERFACES - 1);
+}
+
+/* The slot of an interface, or LB_MAX_INTERFACES. */
+LB_SEAM __u32 lb_interface_find(__u32 ifindex)
+{
+	for (__u32 slot = 0; slot < LB_MAX_INTERFACES; slot++) {
+		const struct lb_interface *interface = host_region(LB_REGION_INTERFACES, slot);
+
+		if (interface && interface->ifindex == ifindex)
+			return slot;
+	}
+	return LB_MAX_INTERFACES;
+}
+
+/* The hop word that leads back to where a packet came from; 0 if that is not attached. */
+static __always_inline __u64 lb_hop_back(const __u8 *source_mac, __u32 ifindex)
+{
+	__u64 slot = lb_interface_find(ifindex);
+
+	if (slot >= LB_MAX_INTERFACES)
+		return 0;
+	return lb_mac_load(source_mac) | slot << LB_HOP_SLOT_SHIFT | LB_HOP_VALID;
+}
+
+/* Longest prefix match by strides of eight bits: a route value. */
+LB_SEAM __u32 lb_route_find4(__u32 bank, __be32 address)
+{
+	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank & 1);
+	const __u32 nodes = host_config()->route_nodes;
+	__u32 value;
+
+	if (!header)
+		return 0;
+	value = header->route_root4;
+	for (int stride = 0; stride < 4; stride++) {
+		const struct lb_route_node *node;
+
+		if ((value & LB_ROUTE_KIND) != LB_ROUTE_NODE)
+			break;
+		node = host_region(LB_REGION_ROUTES, (bank & 1) * nodes + (value & ~LB_ROUTE_KIND));
+		if (!node)
+			return 0;
+		value = node->child[address & 0xff];
+		address >>= 8;
+	}
+	return value;
+}
+
+static __always_inline __u64 lb_reply_by_route(__u32 bank, __be32 client, __u64 came_from)
+{
+	struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
+	__u32 route = lb_route_find4(bank, client);
+
+	if ((route & LB_ROUTE_KIND) != LB_ROUTE_HOP || !control)
+		return came_from;
+	return (__u64)(control->route_generation & 0xffff) << 32 | (route & ~LB_ROUTE_KIND);
+}
+
+static __always_inline void lb_reply_store(__u32 position, __u64 word)
+{
+	struct lb_conn4 *entry = host_region(LB_REGION_CONN4, position);
+
+	if (entry)
+		lb_store64(&entry->reply, word);
+}
+
+/*
+ * The hop word of a reply, 0 while it is unresolved. The entry's word is
+ * written when the routes have changed since. A client that has become a neighbour keeps the last hop
+ * known until its next packet.
+ */
+static __always_inline __u64 lb_reply_hop(__u64 word, __u32 bank, __be32 client, __u32 position)
+{
+	struct lb_control *control;
+	__u64 *hop;
+	__u64 found;
+
+	if (word & LB_HOP_VALID)
+		return word;
+	control = host_region(LB_REGION_CONTROL, 0);
+	if (control && (word >> 32 & 0xffff) != (control->route_generation & 0xffff)) {
+		found = lb_reply_by_route(bank, client, 0);
+		if (found) {
+			word = found;
+			lb_reply_store(position, word);
+		}
+	}
+	hop = host_region(LB_REGION_HOPS, (__u32)word);
+	return hop ? lb_load64(hop) : 0;
+}
+
+#endif
