@@ -155,7 +155,7 @@ fn json_elements<T: Serialize>(items: &[T], first: bool) -> Result<String> {
 pub fn serialized(value: &impl Serialize, format: Format) -> Result<String> {
     match format {
         Format::Json => Ok(json(value)? + "\n"),
-        _ => yaml(value),
+        _ => Ok(yaml(value)),
     }
 }
 
@@ -165,8 +165,6 @@ fn json(value: &impl Serialize) -> Result<String> {
 }
 
 /// YAML that ends with a line end.
-pub fn yaml(value: &impl Serialize) -> Result<String> {
-    let text = serde_saphyr::to_string(value)
-        .map_err(|error| Failure::runtime(format!("writing YAML: {error}")))?;
-    Ok(text.trim_end().to_owned() + "\n")
+pub fn yaml(value: &impl Serialize) -> String {
+    lb_api::parse::to_yaml(value).trim_end().to_owned() + "\n"
 }

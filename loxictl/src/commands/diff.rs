@@ -54,8 +54,8 @@ impl Diff {
             Format::Table | Format::Wide => {
                 let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
                 for change in &applied.changes {
-                    insert(&mut old, &change.service, change.old.as_ref())?;
-                    insert(&mut new, &change.service, change.new.as_ref())?;
+                    insert(&mut old, &change.service, change.old.as_ref());
+                    insert(&mut new, &change.service, change.new.as_ref());
                 }
                 let head = format!(
                     "--- document {} (generation {})\n+++ files\n",
@@ -71,11 +71,10 @@ impl Diff {
     }
 }
 
-fn insert(side: &mut BTreeMap<String, String>, key: &str, service: Option<&Service>) -> Result<()> {
+fn insert(side: &mut BTreeMap<String, String>, key: &str, service: Option<&Service>) {
     if let Some(service) = service {
-        side.insert(key.to_owned(), yaml(service)?);
+        side.insert(key.to_owned(), yaml(service));
     }
-    Ok(())
 }
 
 /// Minus red, plus green, hunks cyan.

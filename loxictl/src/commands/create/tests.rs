@@ -182,7 +182,7 @@ fn the_document_that_is_printed_is_one_that_apply_takes() {
     let document =
         create("20.20.20.1 --tcp=2020:8080 --endpoints=31.31.31.1:1 --select=hash --name=web")
             .unwrap();
-    let text = crate::output::yaml(&document).unwrap();
+    let text = crate::output::yaml(&document);
     assert_eq!(
         text,
         "services:\n  - name: web\n    vip: 20.20.20.1\n    port: 2020\n    protocol: tcp\n    mode: dnat\n    \
