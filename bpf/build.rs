@@ -25,7 +25,7 @@ fn main() {
 fn rerun_when_sources_change() {
     println!("cargo:rerun-if-env-changed=CLANG");
     println!("cargo:rerun-if-env-changed=LIBCLANG_PATH");
-    for directory in ["core", "src"] {
+    for directory in ["core", "src", "tests/torture"] {
         println!("cargo:rerun-if-changed={directory}");
         for entry in fs::read_dir(directory).expect("sources are beside build.rs") {
             let path = entry.expect("sources are readable").path();
@@ -169,7 +169,7 @@ fn build_programs(out: &Path, clang: &str) {
         "-Isrc",
         multiarch.as_str(),
     ];
-    for name in ["loxid"] {
+    for name in ["loxid", "torture"] {
         SkeletonBuilder::new()
             .source(format!("src/{name}.bpf.c"))
             .obj(out.join(format!("{name}.bpf.o")))
