@@ -366,7 +366,7 @@ static __always_inline __u16 lb_service_idle(__u16 service)
 	((__u32)(direction) | (__u32)(protocol) << 8 | (__u32)(tcp_flags) << 16)
 
 /* The F word after a packet, or the same word if nothing is due. */
-static __always_inline __u64 lb_word_advance(__u64 word, __u32 position, __u32 event, __u32 tick)
+LB_SEAM __u64 lb_word_advance(__u64 word, __u32 position, __u32 event, __u32 tick)
 {
 	enum lb_conn_state state = lb_word_state(word), next;
 	__u8 protocol = event >> 8, tcp_flags = event >> 16;

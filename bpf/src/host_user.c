@@ -132,6 +132,24 @@ bool lb_user_conn(const struct lb_user *user, __u32 position, struct lb_user_con
 	return true;
 }
 
+__u32 lb_user_insert(const struct lb_user *user, const struct lb_conn4 *entry, __u32 state,
+		     __u16 idle, __u32 *position)
+{
+	struct lb_insert insert = { .entry = *entry, .state = state, .idle = idle };
+	struct lb_tuple4 tuple;
+	__u32 result;
+
+	host_user_current = user;
+	insert.tick = host_tick();
+	lb_conn_request4(entry, &tuple);
+	lb_conn_hash4(&tuple, &insert.forward);
+	lb_conn_reply4(entry, &tuple);
+	lb_conn_hash4(&tuple, &insert.reverse);
+	result = lb_conn_insert4(&insert);
+	*position = insert.position;
+	return result;
+}
+
 void lb_user_count(const struct lb_user *user, __u64 *by_backend, __u64 backends)
 {
 	struct lb_conn4 copy;

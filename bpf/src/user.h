@@ -64,6 +64,9 @@ __u64 lb_user_flush(const struct lb_user *user, __u32 service);
 __u64 lb_user_reap(const struct lb_user *user, __u32 slot);
 bool lb_user_release(const struct lb_user *user, __u32 position);
 bool lb_user_conn(const struct lb_user *user, __u32 position, struct lb_user_conn *conn);
+/* Makes a connection: enum lb_insert_result. */
+__u32 lb_user_insert(const struct lb_user *user, const struct lb_conn4 *entry, __u32 state,
+		     __u16 idle, __u32 *position);
 void lb_user_count(const struct lb_user *user, __u64 *by_backend, __u64 backends);
 __u16 lb_user_timeout_encode(__u32 ticks);
 __u32 lb_user_timeout_decode(__u16 code);

@@ -146,6 +146,19 @@ pub struct Conn {
     pub timeout: u32,
 }
 
+/// Why a connection was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InsertError {
+    /// The forward key is there already.
+    Exists { position: u32 },
+    /// Both lines are full of confirmed flows.
+    Full,
+    /// Gave up beside other hosts.
+    Contended,
+    /// Another flow has the reverse key.
+    ReverseTaken,
+}
+
 /// The connection table, beside whatever forwards at the same time.
 impl UserHost {
     /// Ends the expired flows of some lines of `conn_forward`.
@@ -163,6 +176,27 @@ impl UserHost {
             confirmed: sweep.confirmed.into(),
             released: sweep.released.into(),
             busy: sweep.busy.into(),
+        }
+    }
+
+    /// Makes a connection of an entry's ends, as if its first packet had come, in a state of
+    /// `abi::lb_conn_state` and with an encoded idle timeout; says its position.
+    pub fn insert(
+        &mut self,
+        entry: &abi::lb_conn4,
+        state: u32,
+        idle: u16,
+    ) -> Result<u32, InsertError> {
+        let mut position = 0;
+        // SAFETY: the regions are those of `self.regions`.
+        let result = unsafe { c::lb_user_insert(&self.user, entry, state, idle, &mut position) };
+        // enum lb_insert_result of conn_insert.h.
+        match result {
+            0 => Ok(position),
+            1 => Err(InsertError::Exists { position }),
+            2 => Err(InsertError::Full),
+            3 => Err(InsertError::Contended),
+            _ => Err(InsertError::ReverseTaken),
         }
     }
 

@@ -2,6 +2,9 @@
 
 use super::*;
 
+mod state;
+mod table;
+
 /// Tables of a few elements each.
 pub(crate) fn small_config() -> abi::lb_config {
     let mut config = abi::lb_config::new_zeroed();

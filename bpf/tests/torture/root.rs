@@ -87,12 +87,13 @@ fn start(program: &Path, object: &Object) -> Child {
 fn kernel_and_native_threads_at_once_tear_double_lose_and_leak_nothing() {
     let scratch = Scratch::new("kernel");
     let program = compile(&scratch, &crate_path("core"));
-    let mut object = load(&config());
+    let object = load(&config());
     let mut child = start(&program, &object);
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut said = String::new();
     std::thread::scope(|scope| {
         let native = scope.spawn(|| stdout.read_line(&mut said).unwrap());
+        stay_on_one_cpu();
         let torture = object
             .progs_mut()
             .find(|program| program.name() == "torture")
