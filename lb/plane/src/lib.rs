@@ -39,6 +39,7 @@ pub mod sources;
 pub mod stats;
 pub mod sweep;
 mod sys;
+mod trace;
 
 pub use codec::EncodeError;
 pub use config::InvalidLimit;
@@ -47,3 +48,4 @@ pub use kernel::{KernelPlane, OpenError};
 pub use options::{Note, OpenOptions};
 pub use region_plane::{PlaneError, RegionPlane};
 pub use stats::Reader;
+pub use trace::TestRun;

@@ -65,16 +65,6 @@ pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     })
 }
 
-pub(crate) fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
-    // SAFETY: zeroes are valid for the plain C struct.
-    let mut info: libbpf_sys::bpf_prog_info = unsafe { zeroed() };
-    let mut size = size_of::<libbpf_sys::bpf_prog_info>() as u32;
-    let fd = program.as_raw_fd();
-    // SAFETY: the kernel writes at most `size` bytes to `info`, whose pointers are null.
-    checked(unsafe { libbpf_sys::bpf_prog_get_info_by_fd(fd, &mut info, &mut size) })?;
-    Ok(info.id)
-}
-
 pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let path = c_path(path)?;
     // SAFETY: the path is a C string that lives until the call returns.
@@ -167,4 +157,26 @@ fn owned(fd: i32) -> io::Result<OwnedFd> {
     let fd = checked(fd)?;
     // SAFETY: the call that succeeded gave us this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Runs a frame through a program: its `enum xdp_action`, and how many bytes it left in `out`.
+pub(crate) fn test_run(
+    program: BorrowedFd<'_>,
+    context: &[u8],
+    frame: &[u8],
+    out: &mut [u8],
+) -> io::Result<(u32, usize)> {
+    // SAFETY: zeroes are valid for the plain C struct.
+    let mut options: libbpf_sys::bpf_test_run_opts = unsafe { zeroed() };
+    options.sz = size_of::<libbpf_sys::bpf_test_run_opts>() as libbpf_sys::size_t;
+    options.ctx_in = context.as_ptr().cast();
+    options.ctx_size_in = context.len() as u32;
+    options.data_in = frame.as_ptr().cast();
+    options.data_size_in = frame.len() as u32;
+    options.data_out = out.as_mut_ptr().cast();
+    options.data_size_out = out.len() as u32;
+    options.repeat = 1;
+    // SAFETY: the kernel reads and writes the three slices within their lengths, until it returns.
+    checked(unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_raw_fd(), &mut options) })?;
+    Ok((options.retval, options.data_size_out as usize))
 }
