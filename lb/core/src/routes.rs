@@ -71,8 +71,11 @@ pub fn find(routes: &BTreeMap<Prefix, RouteRow>, addr: IpAddr) -> Option<RouteRo
     prefix.contains(addr).then_some(*row)
 }
 
-/// Nodes of a trie with 256 children each that holds disjoint routes: one for every byte
-/// boundary that a route reaches beyond.
+/// Prefixes listed in one node: a codec keeps the list of prefixes behind the trie.
+pub const LISTED_PER_NODE: usize = 42;
+
+/// Nodes that hold disjoint routes: a trie with 256 children to a node (one for every byte
+/// boundary that a route reaches beyond), and behind it the list of prefixes.
 #[must_use]
 pub fn nodes(routes: &BTreeMap<Prefix, RouteRow>) -> u32 {
     let mut nodes = BTreeSet::new();
@@ -83,5 +86,6 @@ pub fn nodes(routes: &BTreeMap<Prefix, RouteRow>) -> u32 {
                 .map(|len| Prefix::covering(prefix.addr(), len)),
         );
     }
-    u32::try_from(nodes.len()).unwrap_or(u32::MAX)
+    let list = routes.len().div_ceil(LISTED_PER_NODE);
+    u32::try_from(nodes.len() + list).unwrap_or(u32::MAX)
 }

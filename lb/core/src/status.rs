@@ -71,7 +71,7 @@ pub enum Limit {
     Backends,
     Hops,
     Vips,
-    SlotWords,
+    Slots,
     Members,
     RouteNodes,
 }
@@ -92,7 +92,7 @@ impl Limit {
             Self::Backends => "limits.backends",
             Self::Hops => "limits.hops",
             Self::Vips => "limits.vips",
-            Self::SlotWords => "limits.slotWords",
+            Self::Slots => "limits.slots",
             Self::Members => "limits.members",
             Self::RouteNodes => "limits.routeNodes",
         }

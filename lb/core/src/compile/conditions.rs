@@ -75,9 +75,9 @@ fn exceeded(limit: Limit, limits: &Limits, so: &str) -> Condition {
         ),
         Limit::Hops => (limits.hops, "next hops"),
         Limit::Vips => (limits.vips, "VIPs, the box's own addresses included"),
-        Limit::SlotWords => (
-            limits.slot_words,
-            "words of four slots, a changed table's old and new",
+        Limit::Slots => (
+            limits.slot_words.saturating_mul(4),
+            "slots, a changed table's old and new ones",
         ),
         Limit::Members => (limits.members, "members, a changed list's old and new"),
         Limit::RouteNodes => (limits.route_nodes, "nodes of routes"),

@@ -223,7 +223,7 @@ impl<'a> Rows<'a> {
         let first_word = self
             .slot_space
             .take(words(count as usize))
-            .ok_or(Limit::SlotWords)?;
+            .ok_or(Limit::Slots)?;
         Ok(SlotRange { first_word, count })
     }
 

@@ -469,7 +469,7 @@ fn a_service_beyond_a_limit_has_a_condition_and_others_are_not_affected() {
         (Limit::Services, tight(|limits| limits.services = 1)),
         (Limit::Backends, tight(|limits| limits.backends = 1)),
         (Limit::Vips, tight(|limits| limits.vips = own + 1)),
-        (Limit::SlotWords, tight(|limits| limits.slot_words = 63)),
+        (Limit::Slots, tight(|limits| limits.slot_words = 63)),
         (Limit::Members, tight(|limits| limits.members = 1)),
     ];
     for (limit, limits) in cases {
@@ -503,7 +503,7 @@ fn without_room_for_its_changed_table_a_service_keeps_the_one_it_has() {
 fn routes_beyond_a_limit_are_holes_and_a_notice_says_so() {
     for (limit, limits) in [
         (Limit::Hops, tight(|limits| limits.hops = 1)),
-        (Limit::RouteNodes, tight(|limits| limits.route_nodes = 1)),
+        (Limit::RouteNodes, tight(|limits| limits.route_nodes = 2)),
     ] {
         let compiled = World::default().compile(&intent(&[]), &facts(), &limits);
         let limits_noticed: Vec<Limit> = compiled.notices.iter().map(|n| n.limit).collect();
