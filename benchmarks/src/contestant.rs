@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use lb_core::service::Mode;
 use libbpf_rs::Link;
 
-use crate::injector::{Injector, Order, chunks_for, packets_of};
+use crate::injector::{Injector, Order, packets_of};
 use crate::kind::Kind;
 use crate::loxid::Loxid;
 use crate::nft;
@@ -52,11 +52,9 @@ impl Contestant {
         Contestant::build(kind, ELSEWHERE, BACKEND_PORT, flows)
     }
 
-    /// Sends for about `seconds`, and says how fast packets arrived. Takes `estimate` packets a
-    /// microsecond, or little time.
-    pub fn measure(&mut self, seconds: f64, estimate: Option<f64>) -> anyhow::Result<Sample> {
+    /// Sends chunks of packets, and says how fast they arrived.
+    pub fn measure(&mut self, chunks: u64) -> anyhow::Result<Sample> {
         self.topology.enter_balancer()?;
-        let chunks = chunks_for(seconds, estimate);
         let before = self.sink.arrived()?.back;
         let per_packet = self.injector.time_live(chunks)?;
         let arrived = self.sink.arrived()?.back - before;
@@ -105,10 +103,10 @@ impl Contestant {
             Traffic::Established(flows) if self.kind.keeps_connections() => self.establish(flows),
             Traffic::Established(flows) => self.injector.inject(flows).map(drop),
             // Half as much again as fits.
-            Traffic::New if self.kind.evicts() => {
+            Traffic::NewFull if self.kind.evicts() => {
                 self.injector.inject(u64::from(CAPACITY) * 3 / 2).map(drop)
             }
-            Traffic::New => Ok(()),
+            Traffic::NewFull | Traffic::NewRoom => Ok(()),
         }
     }
 

@@ -184,12 +184,6 @@ fn per_packet(stamps: &[u64]) -> f64 {
     median(&chunks)
 }
 
-/// How many chunks take about `seconds` at an estimate of packets a microsecond.
-pub fn chunks_for(seconds: f64, mpps: Option<f64>) -> u64 {
-    let packets = mpps.unwrap_or(0.0) * 1e6 * seconds;
-    ((packets / CHUNK as f64) as u64).clamp(7, CHUNKS_MAX)
-}
-
 /// Packets that a run of so many timed chunks sends.
 pub fn packets_of(chunks: u64) -> u64 {
     (chunks + 1) * CHUNK

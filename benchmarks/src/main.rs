@@ -45,7 +45,8 @@ pub struct Options {
     /// Contestants, by name; all unless given.
     #[arg(long, value_delimiter = ',', global = true)]
     only: Vec<String>,
-    /// Numbers of established flows (powers of two, or 1k, 64k, 1M), or `new`.
+    /// Numbers of established flows (powers of two, or 1k, 64k, 1M); `new`: each packet's
+    /// flow is new, and the table is full; `room`: the same with room in the table.
     #[arg(long, value_delimiter = ',', global = true)]
     flows: Vec<String>,
     /// Interleaved rounds.

@@ -54,14 +54,14 @@ const CASES: [Case; 12] = [
     },
     case("dnat, 1k flows", Kind::Dnat, FEW),
     case("dnat, 1M flows", Kind::Dnat, MANY),
-    case("dnat, new flows", Kind::Dnat, Traffic::New),
+    case("dnat, new flows", Kind::Dnat, Traffic::NewFull),
     case("fullnat, 1k flows", Kind::Fullnat, FEW),
     case("fullnat, 1M flows", Kind::Fullnat, MANY),
-    case("fullnat, new flows", Kind::Fullnat, Traffic::New),
+    case("fullnat, new flows", Kind::Fullnat, Traffic::NewFull),
     case("cold lines, 1M flows", Kind::ColdChain, MANY),
     case("LRU_HASH, 1k flows", Kind::Lru, FEW),
     case("LRU_HASH, 1M flows", Kind::Lru, MANY),
-    case("LRU_HASH, new flows", Kind::Lru, Traffic::New),
+    case("LRU_HASH, new flows", Kind::Lru, Traffic::NewFull),
 ];
 
 #[derive(Serialize)]

@@ -23,7 +23,9 @@ pub enum Traffic {
     /// This many flows, a power of two, each of which has seen a reply.
     Established(u64),
     /// Each packet starts a flow; the table is full of unanswered ones.
-    New,
+    NewFull,
+    /// Each packet starts a flow; the table was empty at first, and half of it stays so.
+    NewRoom,
 }
 
 impl Traffic {
@@ -31,7 +33,7 @@ impl Traffic {
     pub fn flows(self) -> u64 {
         match self {
             Traffic::Established(flows) => flows,
-            Traffic::New => 1 << 32,
+            Traffic::NewFull | Traffic::NewRoom => 1 << 32,
         }
     }
 }
@@ -60,7 +62,7 @@ impl Plan {
                 .collect::<Result<_, _>>()?
         };
         let flows: Vec<&str> = if options.flows.is_empty() {
-            vec!["1k", "64k", "1M", "new"]
+            vec!["1k", "64k", "1M", "new", "room"]
         } else {
             options.flows.iter().map(String::as_str).collect()
         };
@@ -103,11 +105,16 @@ impl Plan {
 }
 
 fn scenario(text: &str) -> anyhow::Result<Scenario> {
-    if text == "new" {
-        return Ok(Scenario {
-            name: "new flows".into(),
-            traffic: Traffic::New,
-        });
+    let named = |name: &str, traffic| {
+        Ok(Scenario {
+            name: name.into(),
+            traffic,
+        })
+    };
+    match text {
+        "new" => return named("new flows, table full", Traffic::NewFull),
+        "room" => return named("new flows, table with room", Traffic::NewRoom),
+        _ => {}
     }
     let (number, unit) = match text.strip_suffix(['k', 'M']) {
         Some(number) if text.ends_with('k') => (number, 1 << 10),
@@ -116,7 +123,7 @@ fn scenario(text: &str) -> anyhow::Result<Scenario> {
     };
     let flows: u64 = number
         .parse()
-        .with_context(|| format!("--flows {text}: a number, or `new`"))?;
+        .with_context(|| format!("--flows {text}: a number, `new` or `room`"))?;
     // 1000 is taken for 1k.
     let flows = (flows.clamp(1, 1 << 20) * unit).next_power_of_two();
     ensure!(flows <= 1 << 20, "--flows {text}: at most 1M");

@@ -7,10 +7,14 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::contestant::{Contestant, Sample};
+use crate::injector::{CHUNK, CHUNKS_MAX};
 use crate::kind::Kind;
-use crate::plan::{Plan, Scenario};
+use crate::plan::{CAPACITY, Plan, Scenario, Traffic};
 use crate::report::{Report, Row};
 use conntrack::Conntrack;
+
+/// Chunks that are sent to see how many a round takes.
+const TRIAL_CHUNKS: u64 = 7;
 
 pub fn run(plan: &Plan) -> anyhow::Result<()> {
     let wants_conntrack = plan.contestants.contains(&Kind::Nft);
@@ -29,34 +33,64 @@ pub fn run(plan: &Plan) -> anyhow::Result<()> {
 }
 
 fn measure(plan: &Plan, scenario: &Scenario) -> anyhow::Result<Vec<Row>> {
-    let mut contestants = build(plan, scenario)?;
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); contestants.len()];
+    let mut entrants = build(plan, scenario)?;
     for round in 0..plan.rounds {
-        eprint!("\r{}: round {}/{} ", scenario.name, round + 1, plan.rounds);
+        eprint!(
+            "\r{}: round {}/{}    ",
+            scenario.name,
+            round + 1,
+            plan.rounds
+        );
         // Each round begins with another one, so that nobody always follows the same.
-        for turn in 0..contestants.len() {
-            let number = (round + turn) % contestants.len();
-            let estimate = samples[number].last().map(|sample| sample.mpps);
-            let sample = contestants[number].measure(plan.seconds, estimate)?;
-            samples[number].push(sample);
+        for turn in 0..entrants.len() {
+            let number = (round + turn) % entrants.len();
+            let Entrant {
+                contestant,
+                chunks,
+                samples,
+            } = &mut entrants[number];
+            samples.push(contestant.measure(*chunks)?);
         }
     }
     eprintln!();
-    let rows = contestants.iter().zip(samples);
-    Ok(rows
-        .map(|(contestant, samples)| Row::new(scenario, contestant.kind, &samples))
-        .collect())
+    let row = |entrant: &Entrant| Row::new(scenario, entrant.contestant.kind, &entrant.samples);
+    Ok(entrants.iter().map(row).collect())
 }
 
-fn build(plan: &Plan, scenario: &Scenario) -> anyhow::Result<Vec<Contestant>> {
-    let mut contestants = Vec::new();
+struct Entrant {
+    contestant: Contestant,
+    /// How many a round takes.
+    chunks: u64,
+    samples: Vec<Sample>,
+}
+
+fn build(plan: &Plan, scenario: &Scenario) -> anyhow::Result<Vec<Entrant>> {
+    let mut entrants = Vec::new();
     for &kind in &plan.contestants {
         eprint!("\r{}: preparing {:12}", scenario.name, kind.name());
         let mut contestant = Contestant::new(kind, scenario.traffic)
             .with_context(|| format!("contestant {}", kind.name()))?;
-        // Says how many packets a round takes.
-        contestant.measure(plan.seconds.min(0.1), None)?;
-        contestants.push(contestant);
+        let trial = room_for(plan, scenario).min(TRIAL_CHUNKS);
+        let packets = contestant.measure(trial)?.mpps * 1e6 * plan.seconds;
+        let chunks = (packets as u64 / CHUNK).clamp(TRIAL_CHUNKS, CHUNKS_MAX);
+        entrants.push(Entrant {
+            contestant,
+            chunks: chunks.min(room_for(plan, scenario)),
+            samples: Vec::new(),
+        });
     }
-    Ok(contestants)
+    Ok(entrants)
+}
+
+/// How many chunks a run may have, so that where there is to be room in tables, half of it is left.
+fn room_for(plan: &Plan, scenario: &Scenario) -> u64 {
+    match scenario.traffic {
+        Traffic::NewRoom => {
+            let runs = plan.rounds as u64 + 1;
+            (u64::from(CAPACITY) / 2 / runs / CHUNK)
+                .saturating_sub(1)
+                .max(1)
+        }
+        Traffic::Established(_) | Traffic::NewFull => CHUNKS_MAX,
+    }
 }
