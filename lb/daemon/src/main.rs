@@ -1,1 +1,166 @@
-fn main() {}
+//! `loxid`: the shell around everything that is decided elsewhere.
+//!
+//! ```text
+//!   main      command line, configuration, locks, plane, exit codes
+//!     listen  the API's sockets (lb-api serves them)
+//!     serve   the loop: one event at a time
+//!       daemon      what an event does: store, apply, answer
+//!         store     documents on disk
+//!         reconcile the only writer of the plane
+//!         state     the snapshot that the API reads
+//!         metrics   the same for Prometheus
+//! ```
+#![forbid(unsafe_code)]
+
+mod cli;
+mod config;
+mod daemon;
+mod failure;
+mod listen;
+mod lock;
+mod logging;
+mod metrics;
+mod notify;
+mod reconcile;
+mod serve;
+mod state;
+mod store;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use lb_api::server::Requests;
+use lb_plane::netlink::Watcher;
+use lb_plane::{KernelPlane, OpenError, OpenOptions};
+use sha2::{Digest, Sha256};
+
+use cli::{Cli, Command, Options};
+use config::Config;
+use daemon::Daemon;
+use lock::LockError;
+use store::Store;
+
+/// Why loxid ends, as its exit code.
+enum Failure {
+    Runtime(anyhow::Error),
+    Configuration(String),
+    /// Another loxid of the same instance runs.
+    Running(String),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Runtime(error.into())
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Command::Check) => check(&cli.options),
+        None => run(cli.options),
+    };
+    let (code, message) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Runtime(error)) => (1, format!("{error:#}")),
+        Err(Failure::Configuration(message)) => (2, message),
+        Err(Failure::Running(message)) => (3, message),
+    };
+    eprintln!("{message}");
+    ExitCode::from(code)
+}
+
+fn load(options: &Options) -> Result<Config, Failure> {
+    Config::load(options).map_err(|error| Failure::Configuration(failure::line(&error)))
+}
+
+fn check(options: &Options) -> Result<(), Failure> {
+    let config = load(options)?;
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
+    match &config.file {
+        Some(file) => println!("{}: good", file.display()),
+        None => println!("{}: absent, the defaults are good", cli::DEFAULT_CONFIG),
+    }
+    Ok(())
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn run(options: Options) -> Result<(), Failure> {
+    let config = load(&options)?;
+    let level = logging::start(&config.log_level);
+    let lock = lock::take(&config.state_dir);
+    let _lock = lock.map_err(|error| match error {
+        LockError::Held { .. } => Failure::Running(error.to_string()),
+        LockError::Io { .. } => Failure::Runtime(error.into()),
+    })?;
+    listen::make_directory(&config.run_dir)?;
+    let stored = Store::open(&config.state_dir)?;
+    let (plane, mut notes) = open_plane(&config)?;
+    let (listeners, unopened) = listen::open(&config).await?;
+    notes.extend(unopened);
+    for warning in config
+        .warnings
+        .iter()
+        .chain(&stored.1.warnings)
+        .chain(&notes)
+    {
+        tracing::warn!("{warning}");
+    }
+    let watcher = Watcher::new().context("cannot watch the network")?;
+    let (handle, seat) = lb_api::control::channel();
+    let requests = Arc::new(Requests::default());
+    let router = lb_api::server::router(handle, requests.clone());
+    tokio::spawn(lb_api::server::serve(
+        listeners,
+        router,
+        lb_api::server::Limits::default(),
+        |connection| {
+            tokio::spawn(connection);
+        },
+    ));
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        instance = config.instance,
+        socket = %config.unix.path.display(),
+        "loxid runs"
+    );
+    let daemon = Daemon::new(options, config, stored, plane, notes, requests);
+    serve::run(daemon, watcher, seat, level).await?;
+    Ok(())
+}
+
+/// The plane, or why there is none though loxid should run: the kernel rejected the program, and
+/// the one before keeps forwarding.
+fn open_plane(config: &Config) -> Result<(Result<KernelPlane, String>, Vec<String>), Failure> {
+    let options = OpenOptions {
+        instance: config.instance.clone(),
+        bpffs: config.bpffs.clone(),
+        run_dir: config.run_dir.clone(),
+        limits: config.limits.for_plane(),
+        source_ports: config.source_ports.first()..=config.source_ports.last(),
+        hash_secret: config
+            .hash_secret
+            .as_ref()
+            .map(|secret| Sha256::digest(secret).into()),
+        ..OpenOptions::default()
+    };
+    match KernelPlane::open(&options) {
+        Ok((plane, notes)) => Ok((Ok(plane), notes.iter().map(ToString::to_string).collect())),
+        Err(error @ OpenError::AlreadyRunning { .. }) => Err(Failure::Running(error.to_string())),
+        Err(
+            error @ (OpenError::Instance(_) | OpenError::Limit(_) | OpenError::SourcePorts { .. }),
+        ) => Err(Failure::Configuration(failure::line(&error))),
+        Err(error @ OpenError::Rejected { .. }) => {
+            tracing::error!("{error}");
+            let message = "the kernel rejects the program, as the log says: what was attached keeps forwarding as it was";
+            Ok((Err(message.to_owned()), Vec::new()))
+        }
+        Err(error) => Err(Failure::Runtime(
+            anyhow::Error::new(error).context("cannot open the data plane"),
+        )),
+    }
+}

@@ -1,0 +1,78 @@
+//! The configuration file as it is written: every key, with its place where its value can be wrong.
+
+use lb_api::wire::{AttachMode, Service};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Raw {
+    pub instance: Option<Spanned<String>>,
+    pub state_dir: Option<Spanned<String>>,
+    pub run_dir: Option<Spanned<String>>,
+    pub bpffs: Option<Spanned<String>>,
+    pub interfaces: Vec<Interface>,
+    pub api: Api,
+    pub hash_secret: Option<Spanned<String>>,
+    pub hash_secret_file: Option<Spanned<String>>,
+    pub limits: Limits,
+    pub source_ports: Option<Spanned<String>>,
+    pub log: Log,
+    pub services: Vec<Spanned<Service>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Interface {
+    pub name: Spanned<String>,
+    #[serde(default)]
+    pub mode: AttachMode,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Api {
+    pub unix: Unix,
+    pub tcp: Tcp,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Unix {
+    pub path: Option<Spanned<String>>,
+    pub group: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Tcp {
+    pub address: Option<Spanned<String>>,
+    pub loopback_role: LoopbackRole,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoopbackRole {
+    #[default]
+    Viewer,
+    Admin,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    pub services: Option<Spanned<u64>>,
+    pub backends: Option<Spanned<u64>>,
+    pub connections: Option<Spanned<u64>>,
+    pub vips: Option<Spanned<u64>>,
+    pub hops: Option<Spanned<u64>>,
+    pub slots: Option<Spanned<u64>>,
+    pub members: Option<Spanned<u64>>,
+    pub route_nodes: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Log {
+    pub level: Option<Spanned<String>>,
+}

@@ -1,0 +1,361 @@
+//! What the daemon is between events: configuration, documents, the reconciler, and what it shows.
+//!
+//! Every event is a method that ends with a pass and a snapshot; `serve.rs` waits for events. A
+//! change is stored, then applied, then answered: whoever got an answer may pull the plug.
+
+mod changes;
+mod connections;
+mod interfaces;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use lb_api::control::{Command, ControlError, State, StoredDocument};
+use lb_api::server::Requests;
+use lb_api::wire::AttachMode;
+use lb_core::intent::{Intent, Source};
+use lb_plane::netlink::RawFacts;
+
+use crate::cli::Options;
+use crate::config::Config;
+use crate::failure::line;
+use crate::metrics;
+use crate::reconcile::{DataPlane, Depth, Inputs, Reconciler};
+use crate::state::{self, Figures, Parts};
+use crate::store::{Interfaces, Loaded, Store};
+
+#[cfg(test)]
+mod tests;
+
+pub struct Daemon<P> {
+    options: Options,
+    config: Config,
+    store: Store,
+    documents: BTreeMap<Source, StoredDocument>,
+    intent: Intent,
+    interfaces: Interfaces,
+    /// Err: why there is no plane. What was pinned forwards nevertheless.
+    reconciler: Result<Reconciler<P>, String>,
+    facts: RawFacts,
+    figures: Figures,
+    warnings: Vec<String>,
+    own: metrics::Own,
+    requests: Arc<Requests>,
+    kernel: String,
+    started: Instant,
+    state: Arc<State>,
+}
+
+impl<P: DataPlane> Daemon<P> {
+    /// `plane`: Err says why there is none. `notes` are shown as warnings as long as the daemon runs.
+    pub fn new(
+        options: Options,
+        config: Config,
+        (store, loaded): (Store, Loaded),
+        plane: Result<P, String>,
+        notes: Vec<String>,
+        requests: Arc<Requests>,
+    ) -> Self {
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let mut daemon = Daemon {
+            options,
+            store,
+            documents: loaded.documents,
+            intent: Intent::default(),
+            interfaces: loaded.interfaces,
+            reconciler: plane.map(Reconciler::new),
+            facts: RawFacts::default(),
+            figures: Figures::default(),
+            warnings: [config.warnings.clone(), loaded.warnings, notes].concat(),
+            config,
+            own: metrics::Own::new(since_epoch.as_secs_f64()),
+            requests,
+            kernel: kernel.trim().to_owned(),
+            started: Instant::now(),
+            state: Arc::default(),
+        };
+        daemon.take_file_document();
+        daemon.sync_intent();
+        daemon
+    }
+
+    pub fn state(&self) -> Arc<State> {
+        self.state.clone()
+    }
+
+    /// Addresses of next hops that should be kept resolved.
+    pub fn neighbours(&self) -> std::collections::BTreeSet<std::net::IpAddr> {
+        self.reconciler
+            .as_ref()
+            .map(|reconciler| reconciler.outcome.neighbours.clone())
+            .unwrap_or_default()
+    }
+
+    /// When a pass that failed wants to be repeated.
+    pub fn retry_at(&self) -> Option<Instant> {
+        self.reconciler.as_ref().ok().and_then(Reconciler::retry_at)
+    }
+
+    pub fn sweep(&mut self) {
+        if let Ok(reconciler) = &mut self.reconciler {
+            reconciler.sweep_step();
+        }
+    }
+
+    /// The box is not what it was.
+    pub fn facts_changed(&mut self, facts: &RawFacts) {
+        self.facts = facts.clone();
+        self.pass(Depth::Known);
+    }
+
+    /// Reads back what the plane holds and counts, and repairs it.
+    pub fn tick(&mut self) {
+        self.collect(true);
+        self.pass(Depth::ReadBack);
+    }
+
+    /// A pass and a snapshot.
+    pub fn pass(&mut self, depth: Depth) {
+        let wanted = self.wanted();
+        if let Ok(reconciler) = &mut self.reconciler {
+            let inputs = Inputs {
+                intent: &self.intent,
+                wanted: &wanted,
+                facts: &self.facts,
+                now: Instant::now(),
+            };
+            let timer = self.own.pass_seconds.start_timer();
+            reconciler.pass(&inputs, depth);
+            timer.observe_duration();
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        let parts = Parts {
+            instance: &self.config.instance,
+            kernel: &self.kernel,
+            uptime: self.started.elapsed().as_secs(),
+            documents: &self.documents,
+            outcome: self
+                .reconciler
+                .as_ref()
+                .ok()
+                .map(|reconciler| &reconciler.outcome),
+            plane_failure: self.reconciler.as_ref().err().map(String::as_str),
+            facts: &self.facts,
+            figures: &self.figures,
+            warnings: &self.warnings,
+        };
+        self.state = Arc::new(state::state(&parts));
+    }
+
+    /// Reads counters; of the connection table only if `usage` is asked for: that is a scan.
+    fn collect(&mut self, usage: bool) {
+        let Ok(reconciler) = &self.reconciler else {
+            return;
+        };
+        let reader = reconciler.plane().reader();
+        let outcome = &reconciler.outcome;
+        self.figures.totals = reader.totals();
+        self.figures.services = state::rows(outcome)
+            .into_keys()
+            .map(|id| (id, reader.service(id)))
+            .collect();
+        let backends = outcome
+            .conditions
+            .values()
+            .flat_map(|status| status.backends.values());
+        self.figures.backends = backends
+            .filter_map(|backend| backend.id)
+            .map(|id| (id, reader.backend(id)))
+            .collect();
+        if usage {
+            self.figures.usage = reader.usage();
+        }
+    }
+
+    /// Does what is asked for, and answers.
+    pub fn command(&mut self, command: Command) {
+        // An answer that nobody waits for is nobody's loss.
+        match command {
+            Command::PutDocument {
+                source,
+                document,
+                precondition,
+                dry_run,
+                actor,
+                reply,
+            } => {
+                let result = self.put_document(source, document, &precondition, dry_run, &actor);
+                let _ = reply.send(self.counted(dry_run, result));
+            }
+            Command::DeleteDocument {
+                source,
+                precondition,
+                dry_run,
+                actor,
+                reply,
+            } => {
+                let result = self.delete_document(source, &precondition, dry_run, &actor);
+                let _ = reply.send(self.counted(dry_run, result));
+            }
+            Command::Edit {
+                edit,
+                precondition,
+                dry_run,
+                actor,
+                reply,
+            } => {
+                let result = self.edit(&edit, &precondition, dry_run, &actor);
+                let _ = reply.send(self.counted(dry_run, result));
+            }
+            Command::Attach {
+                interface,
+                mode,
+                actor,
+                reply,
+            } => {
+                let _ = reply.send(self.attach(&interface, mode, &actor));
+            }
+            Command::Detach {
+                interface,
+                actor,
+                reply,
+            } => {
+                let _ = reply.send(self.detach(&interface, &actor));
+            }
+            Command::Connections { query, reply } => {
+                let _ = reply.send(self.connections(&query));
+            }
+            Command::Metrics { reply } => {
+                self.collect(false);
+                let _ = reply.send(Ok(self.metrics()));
+            }
+        }
+    }
+
+    fn metrics(&self) -> String {
+        metrics::text(&metrics::Sources {
+            own: &self.own,
+            kernel: &self.kernel,
+            state: &self.state,
+            figures: &self.figures,
+            requests: &self.requests.snapshot(),
+            plane: self
+                .reconciler
+                .as_ref()
+                .ok()
+                .map(|reconciler| (&reconciler.outcome, &reconciler.counters)),
+        })
+    }
+
+    fn counted<T>(
+        &mut self,
+        dry_run: bool,
+        result: Result<T, ControlError>,
+    ) -> Result<T, ControlError> {
+        if !dry_run {
+            let name = match &result {
+                Ok(_) => "ok",
+                Err(ControlError::Storage { .. } | ControlError::Unavailable { .. }) => "failed",
+                Err(_) => "refused",
+            };
+            *self.own.applies.entry(name).or_default() += 1;
+        }
+        result
+    }
+
+    /// Reads the configuration again. Returns the level of the logs, if there is a configuration.
+    pub fn reload(&mut self) -> Option<String> {
+        let config = match Config::load(&self.options) {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::error!(
+                    "the configuration is not valid, and the one before stays: {}",
+                    line(&error)
+                );
+                return None;
+            }
+        };
+        let before = std::mem::replace(&mut self.config, config);
+        self.keep_what_needs_a_restart(&before);
+        self.warnings
+            .retain(|warning| !before.warnings.contains(warning));
+        self.warnings.extend(self.config.warnings.clone());
+        self.detach_what_is_gone(&before);
+        self.take_file_document();
+        self.sync_intent();
+        let file = self
+            .config
+            .file
+            .as_deref()
+            .map_or("defaults".into(), |path| path.to_string_lossy());
+        tracing::info!(%file, "the configuration was read again");
+        self.pass(Depth::ReadBack);
+        Some(self.config.log_level.clone())
+    }
+
+    fn keep_what_needs_a_restart(&mut self, before: &Config) {
+        let now = &mut self.config;
+        let keep = |key: &str, is_same: bool| {
+            if !is_same {
+                tracing::warn!(key, "the change takes effect when loxid is restarted");
+            }
+        };
+        keep("instance", now.instance == before.instance);
+        keep("stateDir", now.state_dir == before.state_dir);
+        keep("runDir", now.run_dir == before.run_dir);
+        keep("bpffs", now.bpffs == before.bpffs);
+        keep("api", now.unix == before.unix && now.tcp == before.tcp);
+        keep("hashSecret", now.hash_secret == before.hash_secret);
+        keep("limits", now.limits == before.limits);
+        keep("sourcePorts", now.source_ports == before.source_ports);
+        now.instance.clone_from(&before.instance);
+    }
+
+    /// The document of source `file` is the configuration's services.
+    fn take_file_document(&mut self) {
+        let document = &self.config.document;
+        let before = self
+            .documents
+            .get(&Source::File)
+            .map(|stored| &*stored.document);
+        if document.is_empty() {
+            self.documents.remove(&Source::File);
+        } else if before != Some(document) {
+            let stored = StoredDocument {
+                generation: self.store.next_generation(),
+                document: Arc::new(document.clone()),
+            };
+            self.documents.insert(Source::File, stored);
+        }
+    }
+
+    fn sync_intent(&mut self) {
+        let documents = self.documents.iter();
+        self.intent.documents = documents
+            .map(|(source, stored)| (source.clone(), (*stored.document).clone()))
+            .collect();
+    }
+
+    /// Interfaces of the file and those attached by hand, less those detached by hand.
+    fn wanted(&self) -> BTreeMap<String, AttachMode> {
+        let of_file = self
+            .config
+            .interfaces
+            .iter()
+            .map(|interface| (interface.name.clone(), interface.mode));
+        let of_file = of_file.filter(|(name, _)| !self.interfaces.detached.contains(name));
+        let by_hand = self
+            .interfaces
+            .attached
+            .iter()
+            .map(|(name, mode)| (name.clone(), *mode));
+        of_file.chain(by_hand).collect()
+    }
+}

@@ -1,0 +1,478 @@
+//! The reconciler: the only writer of the plane.
+//!
+//! ```text
+//!   documents, wanted interfaces, netlink facts
+//!        | attach what is wanted and not attached
+//!        | compile (pure)          <- what the plane holds: known, or read back on a tick
+//!        | plan (pure)
+//!        | apply, one op after the other
+//!        v
+//!      Outcome: conditions, what failed, which neighbours to keep resolved
+//! ```
+//! What is read back and differs from what is known is drift: it is counted by kind, said, and
+//! repaired by the same pass. An interface that the kernel refuses is left out, and everything
+//! else goes on; any other op that fails ends the pass, which is repeated with back-off after
+//! reading back what the plane holds. Every prefix of a plan is safe, so nothing is undone.
+
+mod drift;
+mod interfaces;
+mod slots;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use lb_api::wire::AttachMode;
+use lb_core::compile::{Assignments, Compiled, Previous, compile};
+use lb_core::facts::{Facts, Link};
+use lb_core::intent::{Intent, Source};
+use lb_core::plan::plan;
+use lb_core::plane::{Op, Plane};
+use lb_core::service::ServiceKey;
+use lb_core::status::{Notice, ServiceStatus};
+use lb_core::tables::{BackendId, InterfaceSlot, ServiceId, Tables};
+use lb_plane::attach::{Asked, AttachError, Attachment, Warning};
+use lb_plane::netlink::RawFacts;
+use lb_plane::sweep::Swept;
+use lb_plane::{KernelPlane, Reader};
+
+use crate::failure::chain;
+pub use drift::KINDS;
+use interfaces::Keeper;
+pub use interfaces::{InterfaceState, asked};
+use slots::Slots;
+
+#[cfg(test)]
+mod tests;
+
+/// A plane that packets reach through interfaces.
+pub trait DataPlane: Plane {
+    fn attach(
+        &mut self,
+        interface: &str,
+        asked: Asked,
+    ) -> Result<(Attachment, Option<Warning>), AttachError>;
+    fn detach(&mut self, interface: &str) -> Result<(), AttachError>;
+    fn attachments(&self) -> Result<Vec<Attachment>, AttachError>;
+    fn sweep_step(&mut self) -> Swept;
+    fn reader(&self) -> Reader;
+}
+
+impl DataPlane for KernelPlane {
+    fn attach(
+        &mut self,
+        interface: &str,
+        asked: Asked,
+    ) -> Result<(Attachment, Option<Warning>), AttachError> {
+        KernelPlane::attach(self, interface, asked)
+    }
+
+    fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
+        KernelPlane::detach(self, interface)
+    }
+
+    fn attachments(&self) -> Result<Vec<Attachment>, AttachError> {
+        KernelPlane::attachments(self)
+    }
+
+    fn sweep_step(&mut self) -> Swept {
+        KernelPlane::sweep_step(self)
+    }
+
+    fn reader(&self) -> Reader {
+        KernelPlane::reader(self)
+    }
+}
+
+/// What a pass works towards.
+pub struct Inputs<'a> {
+    pub intent: &'a Intent,
+    pub wanted: &'a BTreeMap<String, AttachMode>,
+    pub facts: &'a RawFacts,
+    pub now: Instant,
+}
+
+/// Whether a pass trusts what it knows of the plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    Known,
+    ReadBack,
+}
+
+/// Sums since the daemon started.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    pub passes: u64,
+    pub failed: u64,
+    /// By kind of row.
+    pub corrections: BTreeMap<&'static str, u64>,
+}
+
+/// How things are after a pass.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub conditions: BTreeMap<(Source, ServiceKey), ServiceStatus>,
+    pub notices: BTreeSet<Notice>,
+    /// Next hops, to be kept resolved.
+    pub neighbours: BTreeSet<IpAddr>,
+    pub interfaces: BTreeMap<String, InterfaceState>,
+    /// Why the tables do not follow the documents; None: they do.
+    pub failure: Option<String>,
+    /// Rows in use, by table and as configured: name, used, capacity.
+    pub usage: Vec<(&'static str, u64, u64)>,
+}
+
+pub struct Reconciler<P> {
+    plane: P,
+    /// What the plane holds; None: not known.
+    have: Option<Tables>,
+    live: BTreeMap<BackendId, u64>,
+    retiring: BTreeSet<ServiceId>,
+    assignments: Assignments,
+    keeper: Keeper,
+    slots: Slots,
+    /// Interfaces that the plane did not take, by slot and ifindex, until when.
+    refused: BTreeMap<(InterfaceSlot, u32), Instant>,
+    retry: Backoff,
+    pub counters: Counters,
+    pub outcome: Outcome,
+}
+
+/// Doubles from a tenth of a second to half a minute.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Backoff {
+    failures: u32,
+    until: Option<Instant>,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const MOST: Duration = Duration::from_secs(30);
+
+    pub fn failed(&mut self, now: Instant) {
+        let wait = Self::FIRST
+            .saturating_mul(1 << self.failures.min(16))
+            .min(Self::MOST);
+        self.failures += 1;
+        self.until = Some(now + wait);
+    }
+
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.until.is_none_or(|until| until <= now)
+    }
+
+    /// None: nothing failed.
+    pub fn until(&self) -> Option<Instant> {
+        self.until
+    }
+}
+
+impl<P: DataPlane> Reconciler<P> {
+    /// Connections whose service is gone are released first: a predecessor may have died between
+    /// publishing and flushing.
+    pub fn new(plane: P) -> Self {
+        let with_connections = plane.reader().usage().active_by_service;
+        Reconciler {
+            plane,
+            have: None,
+            live: BTreeMap::new(),
+            retiring: with_connections.into_keys().collect(),
+            assignments: Assignments::default(),
+            keeper: Keeper::default(),
+            slots: Slots::default(),
+            refused: BTreeMap::new(),
+            retry: Backoff::default(),
+            counters: Counters::default(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    pub fn plane(&self) -> &P {
+        &self.plane
+    }
+
+    pub fn sweep_step(&mut self) -> Swept {
+        self.plane.sweep_step()
+    }
+
+    /// When a pass that failed wants to be repeated.
+    pub fn retry_at(&self) -> Option<Instant> {
+        self.retry.until()
+    }
+
+    /// One pass. What became of it is in `outcome` and `counters`.
+    pub fn pass(&mut self, inputs: &Inputs, depth: Depth) {
+        self.counters.passes += 1;
+        match self.try_pass(inputs, depth) {
+            Ok(()) => {
+                if self.outcome.failure.take().is_some() {
+                    tracing::info!("the tables follow the documents again");
+                }
+                self.retry = Backoff::default();
+            }
+            Err(failure) => {
+                self.counters.failed += 1;
+                self.have = None;
+                self.retry.failed(inputs.now);
+                if self.outcome.failure.as_ref() != Some(&failure) {
+                    tracing::error!(%failure, "the tables do not follow the documents; trying again");
+                }
+                self.outcome.failure = Some(failure);
+            }
+        }
+    }
+
+    fn try_pass(&mut self, inputs: &Inputs, depth: Depth) -> Result<(), String> {
+        let attachments = self
+            .keeper
+            .keep(&mut self.plane, inputs, &mut self.counters);
+        self.outcome.interfaces = self.keeper.states();
+        self.refused.retain(|_, until| *until > inputs.now);
+        if depth == Depth::ReadBack || self.have.is_none() {
+            self.read_back()?;
+        }
+        self.flush_retiring()?;
+        let have = self.have.take().unwrap_or_default();
+        let links = self.links(inputs, &attachments, &have);
+        let result = self.converge(inputs, links, &have);
+        // Whatever was not applied is not known to be there.
+        let (have, result) = match result {
+            Ok(want) => (Some(want), Ok(())),
+            Err(failure) => (None, Err(failure)),
+        };
+        self.have = have;
+        result
+    }
+
+    fn read_back(&mut self) -> Result<(), String> {
+        let read = self
+            .plane
+            .read()
+            .map_err(|error| chain("read back the tables", &error))?;
+        self.live = self
+            .plane
+            .connections()
+            .map_err(|error| chain("count connections", &error))?;
+        if let Some(known) = &self.have {
+            for (kind, rows) in drift::between(known, &read) {
+                *self.counters.corrections.entry(kind).or_default() += rows;
+                tracing::warn!(
+                    kind,
+                    rows,
+                    "tables were changed by somebody else; repairing"
+                );
+            }
+        } else {
+            self.retiring
+                .retain(|id| !read.image.services.contains_key(id));
+        }
+        self.have = Some(read);
+        Ok(())
+    }
+
+    /// Releases connections of services that are gone and were not flushed then.
+    fn flush_retiring(&mut self) -> Result<(), String> {
+        let published = |id: &ServiceId| {
+            self.have
+                .as_ref()
+                .is_some_and(|have| have.image.services.contains_key(id))
+        };
+        self.retiring.retain(|id| !published(id));
+        while let Some(id) = self.retiring.first().copied() {
+            let op = Op::FlushService(id);
+            self.plane
+                .apply(&op)
+                .map_err(|error| chain("release connections", &error))?;
+            self.retiring.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Links for compile, by slot: what is attached, and what should be.
+    fn links(
+        &mut self,
+        inputs: &Inputs,
+        attachments: &[Attachment],
+        have: &Tables,
+    ) -> BTreeMap<InterfaceSlot, Link> {
+        let attached: BTreeMap<&str, u32> = attachments
+            .iter()
+            .map(|attachment| (attachment.name.as_str(), attachment.ifindex))
+            .collect();
+        let names: BTreeMap<&str, Option<u32>> = inputs
+            .wanted
+            .keys()
+            .map(String::as_str)
+            .chain(attached.keys().copied())
+            .map(|name| (name, inputs.facts.links.get(name).map(|link| link.ifindex)))
+            .collect();
+        let mut links = BTreeMap::new();
+        for (name, slot) in self.slots.assign(&names, have) {
+            let Some(raw) = inputs.facts.links.get(name) else {
+                continue;
+            };
+            let Some(mac) = raw.mac else { continue };
+            let is_refused = self.refused.contains_key(&(slot, raw.ifindex));
+            let link = Link {
+                name: name.to_owned(),
+                ifindex: raw.ifindex,
+                mac,
+                mtu: raw.mtu,
+                attached: raw.up && !is_refused && attached.get(name) == Some(&raw.ifindex),
+                addresses: raw.addresses.clone(),
+            };
+            links.insert(slot, link);
+        }
+        for (name, state) in &mut self.outcome.interfaces {
+            state.slot = self.slots.of(name);
+        }
+        links
+    }
+
+    /// Compiles and applies; again without an interface that the plane refuses.
+    fn converge(
+        &mut self,
+        inputs: &Inputs,
+        mut links: BTreeMap<InterfaceSlot, Link>,
+        have: &Tables,
+    ) -> Result<Tables, String> {
+        let mut have = std::borrow::Cow::Borrowed(have);
+        loop {
+            let facts = Facts {
+                links: links.clone(),
+                own: inputs.facts.own.clone(),
+                routes: inputs.facts.routes.clone(),
+                neighbours: inputs.facts.neighbours.clone(),
+            };
+            let previous = Previous {
+                tables: &have,
+                live: &self.live,
+                retiring: &self.retiring,
+                assignments: &self.assignments,
+            };
+            let compiled = compile(inputs.intent, &facts, &previous, &self.plane.limits());
+            let refused = self.apply(&plan(&have, &compiled.tables))?;
+            match refused {
+                None => return Ok(self.adopt(compiled)),
+                Some((slot, failure)) => {
+                    let Some(link) = links.get_mut(&slot) else {
+                        return Err(failure);
+                    };
+                    if !link.attached {
+                        return Err(failure);
+                    }
+                    tracing::warn!(interface = link.name, %failure, "the interface is left out");
+                    link.attached = false;
+                    self.refused
+                        .insert((slot, link.ifindex), inputs.now + Backoff::MOST);
+                    let read = self.plane.read();
+                    have = std::borrow::Cow::Owned(
+                        read.map_err(|error| chain("read back the tables", &error))?,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Applies ops in order. Some: an interface was refused, and nothing after it was done.
+    fn apply(&mut self, ops: &[Op]) -> Result<Option<(InterfaceSlot, String)>, String> {
+        for (index, op) in ops.iter().enumerate() {
+            let Err(error) = self.plane.apply(op) else {
+                continue;
+            };
+            let failure = chain(what(op), &error);
+            // Flushes follow publishing: those that were not reached are owed.
+            if ops[..index].iter().any(|op| matches!(op, Op::Publish(_))) {
+                self.retiring
+                    .extend(ops[index..].iter().filter_map(|op| match op {
+                        Op::FlushService(id) => Some(*id),
+                        _ => None,
+                    }));
+            }
+            return match op {
+                Op::PutInterface(slot, _) => Ok(Some((*slot, failure))),
+                _ => Err(failure),
+            };
+        }
+        Ok(None)
+    }
+
+    fn adopt(&mut self, compiled: Compiled) -> Tables {
+        let limits = self.plane.limits();
+        let tables = &compiled.tables;
+        let slot_words: usize = tables
+            .slots
+            .values()
+            .map(|slots| slots.len().div_ceil(4))
+            .sum();
+        let members: usize = tables.members.values().map(|members| members.len()).sum();
+        let used = |rows: usize, capacity: u32| (rows as u64, u64::from(capacity));
+        let usage = [
+            (
+                "services",
+                used(tables.image.services.len(), limits.services),
+            ),
+            ("backends", used(tables.backends.len(), limits.backends)),
+            (
+                "vips",
+                used(
+                    tables.image.vips.len() + tables.image.local.len(),
+                    limits.vips,
+                ),
+            ),
+            ("hops", used(tables.hops.len(), limits.hops)),
+            (
+                "slots",
+                used(slot_words * 4, limits.slot_words.saturating_mul(4)),
+            ),
+            ("members", used(members, limits.members)),
+            ("interfaces", used(tables.interfaces.len(), 64)),
+        ];
+        for notice in compiled.notices.difference(&self.outcome.notices) {
+            tracing::warn!(limit = %notice.limit, "{}", notice.message);
+        }
+        self.outcome.usage = usage
+            .map(|(name, (used, capacity))| (name, used, capacity))
+            .to_vec();
+        self.outcome.conditions = compiled.conditions;
+        self.outcome.notices = compiled.notices;
+        self.outcome.neighbours = compiled
+            .neighbours
+            .into_iter()
+            .map(|(_, addr)| addr)
+            .collect();
+        self.assignments = compiled.assignments;
+        compiled.tables
+    }
+
+    /// Attaches at an operator's word; the next pass programs it.
+    pub fn attach(&mut self, name: &str, mode: AttachMode) -> Result<Option<Warning>, AttachError> {
+        let (attachment, warning) = self.plane.attach(name, asked(mode))?;
+        self.keeper.attached(attachment, warning.as_ref());
+        Ok(warning)
+    }
+
+    /// Detaches at an operator's word, and forgets what it knew of the interface.
+    pub fn detach(&mut self, name: &str) -> Result<(), AttachError> {
+        self.plane.detach(name)?;
+        self.keeper.forget(name);
+        Ok(())
+    }
+}
+
+fn what(op: &Op) -> &'static str {
+    match op {
+        Op::PutInterface(..) => "write an interface",
+        Op::PutHop(..) => "write a next hop",
+        Op::PutBackend(..) => "write a backend",
+        Op::PutMembers { .. } => "write a list of backends",
+        Op::PutSlots { .. } => "write a slot table",
+        Op::Publish(_) => "publish",
+        Op::FlushService(_) => "release connections",
+        Op::DropMembers { .. } => "free a list of backends",
+        Op::DropSlots { .. } => "free a slot table",
+        Op::DropBackend(_) => "free a backend",
+        Op::DropHop(_) => "free a next hop",
+        Op::DropInterface(_) => "free an interface",
+    }
+}

@@ -1,0 +1,397 @@
+//! The snapshot that the API reads: documents, conditions, interfaces and counters, put together.
+
+use std::collections::BTreeMap;
+
+use lb_api::control::{Readiness, State, StoredDocument};
+use lb_api::wire::{
+    BackendState, BackendStatus, Condition, ConditionStatus, DataPlane, InterfaceStatus,
+    ReasonCount, Service, ServiceStatus, Status, TableUsage, Traffic, XdpMode,
+};
+use lb_core::intent::Source;
+use lb_core::service::{Endpoint, ServiceKey};
+use lb_core::status::{self, ProgrammedReason};
+use lb_core::tables::{BackendId, ServiceId};
+use lb_plane::attach::Mode;
+use lb_plane::netlink::RawFacts;
+use lb_plane::stats::{self, Class, Totals, Usage};
+
+use crate::reconcile::Outcome;
+
+/// What surprises people, though it is meant to be so.
+const NOTES: [&str; 2] = [
+    "packets that the box itself sends to a VIP do not pass XDP and are not balanced: try a service \
+     from elsewhere, or with `loxictl test VIP:PORT`",
+    "stopping loxid does not stop forwarding: `loxictl detach --all` does",
+];
+
+/// Counters as read on the last tick.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    pub totals: Totals,
+    pub usage: Usage,
+    pub services: BTreeMap<ServiceId, stats::Traffic>,
+    pub backends: BTreeMap<BackendId, stats::Traffic>,
+}
+
+/// What the snapshot is made of.
+pub struct Parts<'a> {
+    pub instance: &'a str,
+    pub kernel: &'a str,
+    /// Seconds.
+    pub uptime: u64,
+    pub documents: &'a BTreeMap<Source, StoredDocument>,
+    /// None: there is no plane, as `plane_failure` says.
+    pub outcome: Option<&'a Outcome>,
+    pub plane_failure: Option<&'a str>,
+    pub facts: &'a RawFacts,
+    pub figures: &'a Figures,
+    pub warnings: &'a [String],
+}
+
+pub fn state(parts: &Parts) -> State {
+    let services: Vec<_> = parts
+        .documents
+        .iter()
+        .flat_map(|(source, stored)| {
+            stored
+                .document
+                .services()
+                .map(move |service| (source, stored, service))
+        })
+        .map(|(source, stored, service)| {
+            let compiled = parts
+                .outcome
+                .and_then(|outcome| outcome.conditions.get(&(source.clone(), service.key)));
+            service_status(source, stored, service, compiled, parts)
+        })
+        .collect();
+    let interfaces = interfaces(parts);
+    let failure = match parts.outcome {
+        None => Some(
+            parts
+                .plane_failure
+                .unwrap_or("there is no data plane yet")
+                .to_owned(),
+        ),
+        Some(outcome) => outcome.failure.clone(),
+    };
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: parts.instance.to_owned(),
+        kernel: parts.kernel.to_owned(),
+        uptime: parts.uptime,
+        generation: parts
+            .documents
+            .values()
+            .map(|stored| stored.generation.0)
+            .max()
+            .unwrap_or(0),
+        conditions: conditions(failure.as_deref()),
+        warnings: warnings(parts, &interfaces),
+        notes: NOTES.map(str::to_owned).to_vec(),
+        data_plane: data_plane(&parts.figures.totals),
+        tables: tables(parts),
+    };
+    State {
+        documents: parts.documents.clone(),
+        services,
+        interfaces,
+        status,
+        readiness: failure.map_or(Readiness::Ready, Readiness::NotReady),
+    }
+}
+
+/// Services, and those of them that are not programmed.
+pub fn degraded(state: &State) -> (usize, usize) {
+    let is_programmed = |service: &&ServiceStatus| {
+        let programmed = service
+            .conditions
+            .iter()
+            .find(|condition| condition.kind == "Programmed");
+        programmed.is_some_and(|condition| condition.status == ConditionStatus::True)
+    };
+    let programmed = state.services.iter().filter(is_programmed).count();
+    (state.services.len(), state.services.len() - programmed)
+}
+
+fn service_status(
+    source: &Source,
+    stored: &StoredDocument,
+    service: &lb_core::service::Service,
+    compiled: Option<&status::ServiceStatus>,
+    parts: &Parts,
+) -> ServiceStatus {
+    let spec = Service::from(service);
+    let figures = parts.figures;
+    let id = compiled.and_then(|compiled| compiled.id);
+    let active = id
+        .and_then(|id| figures.usage.active_by_service.get(&id))
+        .copied();
+    let counted = id.and_then(|id| figures.services.get(&id)).copied();
+    ServiceStatus {
+        key: service.key.to_string(),
+        name: service.name.clone(),
+        source: source.to_string(),
+        generation: stored.generation.0,
+        conditions: service_conditions(compiled, parts),
+        backends: service
+            .backends
+            .iter()
+            .map(|(endpoint, weight)| {
+                let compiled = compiled.and_then(|compiled| compiled.backends.get(endpoint));
+                backend_status(endpoint, weight.get(), compiled, figures)
+            })
+            .collect(),
+        traffic: traffic(counted.unwrap_or_default(), active.unwrap_or(0)),
+        spec,
+    }
+}
+
+fn service_conditions(compiled: Option<&status::ServiceStatus>, parts: &Parts) -> Vec<Condition> {
+    let Some(compiled) = compiled else {
+        let message = parts
+            .plane_failure
+            .unwrap_or("the tables are being made")
+            .to_owned();
+        return vec![condition(
+            "Programmed",
+            ConditionStatus::Unknown,
+            "Pending",
+            message,
+        )];
+    };
+    let programmed = &compiled.programmed;
+    let mut conditions = vec![condition(
+        "Programmed",
+        truth(programmed.status),
+        programmed.reason.as_str(),
+        programmed.message.clone(),
+    )];
+    if programmed.reason == ProgrammedReason::Conflict {
+        let message = programmed.message.clone();
+        conditions.push(condition(
+            "Shadowed",
+            ConditionStatus::True,
+            "Conflict",
+            message,
+        ));
+    }
+    conditions
+}
+
+fn backend_status(
+    endpoint: &Endpoint,
+    weight: u16,
+    compiled: Option<&status::BackendStatus>,
+    figures: &Figures,
+) -> BackendStatus {
+    use status::BackendState as Compiled;
+    let id = compiled.and_then(|compiled| compiled.id);
+    let active = id
+        .and_then(|id| figures.usage.active_by_backend.get(&id))
+        .copied();
+    let counted = id.and_then(|id| figures.backends.get(&id)).copied();
+    BackendStatus {
+        address: endpoint.addr.to_string(),
+        port: endpoint.port.get(),
+        weight,
+        state: match compiled.map(|compiled| compiled.state) {
+            None => BackendState::Unknown,
+            Some(Compiled::Ready) => BackendState::Active,
+            Some(Compiled::Drained) => BackendState::Draining,
+            Some(_) => BackendState::Unresolved,
+        },
+        message: compiled
+            .filter(|compiled| !matches!(compiled.state, Compiled::Ready | Compiled::Drained))
+            .map(|compiled| compiled.message.clone())
+            .unwrap_or_default(),
+        traffic: traffic(counted.unwrap_or_default(), active.unwrap_or(0)),
+    }
+}
+
+fn traffic(counted: stats::Traffic, active_connections: u64) -> Traffic {
+    Traffic {
+        packets_in: counted.packets_in,
+        packets_out: counted.packets_out,
+        bytes_in: counted.bytes_in,
+        bytes_out: counted.bytes_out,
+        connections: counted.connections,
+        active_connections,
+        dropped: counted.dropped,
+    }
+}
+
+/// Every Ethernet link, and what should be attached and is not there.
+fn interfaces(parts: &Parts) -> Vec<InterfaceStatus> {
+    let states = parts.outcome.map(|outcome| &outcome.interfaces);
+    let empty = BTreeMap::new();
+    let states = states.unwrap_or(&empty);
+    let links = &parts.facts.links;
+    let mut names: Vec<&String> = links
+        .iter()
+        .filter(|(_, link)| !link.loopback)
+        .map(|(name, _)| name)
+        .collect();
+    names.extend(states.keys().filter(|name| !links.contains_key(*name)));
+    names.sort();
+    let interface = |name: &&String| {
+        let (link, state) = (links.get(*name), states.get(*name));
+        let attachment = state
+            .and_then(|state| state.attachment.as_ref())
+            .filter(|_| link.is_some());
+        let is_up = link.is_some_and(|link| link.up);
+        let mut message = state.map(|state| state.message.clone()).unwrap_or_default();
+        if attachment.is_some() && !is_up && message.is_empty() {
+            message = format!("attached, but the link is down: `ip link set {name} up`");
+        }
+        InterfaceStatus {
+            name: (*name).clone(),
+            ifindex: link.map_or(0, |link| link.ifindex),
+            slot: state.and_then(|state| state.slot).map(|slot| slot.0),
+            mode: match attachment.map(|attachment| attachment.mode) {
+                None => XdpMode::None,
+                Some(Mode::Native) => XdpMode::Native,
+                Some(Mode::Generic) => XdpMode::Generic,
+            },
+            driver: attachment
+                .and_then(|attachment| attachment.driver.clone())
+                .or_else(|| link.and_then(|link| link.kind.clone())),
+            queues: link.map_or(0, |link| link.rx_queues),
+            mtu: link.map_or(0, |link| link.mtu),
+            mac: link
+                .and_then(|link| link.mac)
+                .map(|mac| mac.to_string())
+                .unwrap_or_default(),
+            attached: attachment.is_some() && is_up,
+            message,
+        }
+    };
+    names.iter().map(interface).collect()
+}
+
+fn conditions(failure: Option<&str>) -> Vec<Condition> {
+    let reconciled = match failure {
+        None => condition(
+            "Reconciled",
+            ConditionStatus::True,
+            "Reconciled",
+            String::new(),
+        ),
+        Some(failure) => condition(
+            "Reconciled",
+            ConditionStatus::False,
+            "Failed",
+            failure.to_owned(),
+        ),
+    };
+    let ready = Condition {
+        kind: "Ready".into(),
+        ..reconciled.clone()
+    };
+    vec![ready, reconciled]
+}
+
+fn warnings(parts: &Parts, interfaces: &[InterfaceStatus]) -> Vec<String> {
+    let mut warnings = parts.warnings.to_vec();
+    warnings.extend(parts.plane_failure.map(str::to_owned));
+    let Some(outcome) = parts.outcome else {
+        return warnings;
+    };
+    if !interfaces
+        .iter()
+        .any(|interface| interface.mode != XdpMode::None)
+    {
+        warnings.push(
+            "no interface is attached: no packet is seen; `loxictl attach IF` attaches one".into(),
+        );
+    }
+    let said = interfaces
+        .iter()
+        .filter(|interface| !interface.message.is_empty());
+    warnings.extend(said.map(
+        |interface| match interface.message.contains(&interface.name) {
+            true => interface.message.clone(),
+            false => format!("{}: {}", interface.name, interface.message),
+        },
+    ));
+    warnings.extend(outcome.notices.iter().map(|notice| notice.message.clone()));
+    warnings
+}
+
+fn data_plane(totals: &Totals) -> DataPlane {
+    let sum = |class: Class| {
+        totals
+            .reasons
+            .iter()
+            .filter(|reason| reason.class == class)
+            .map(|reason| reason.count)
+            .sum::<u64>()
+    };
+    let (tx, passed, dropped) = (sum(Class::Tx), sum(Class::Pass), sum(Class::Drop));
+    let occurred = totals
+        .reasons
+        .iter()
+        .filter(|reason| reason.class != Class::Tx && reason.count > 0);
+    DataPlane {
+        // Of the same reading as the reasons: the sums always agree.
+        rx: tx + passed + dropped,
+        tx,
+        passed,
+        dropped,
+        reasons: occurred
+            .map(|reason| ReasonCount {
+                reason: reason.name.to_owned(),
+                class: if reason.class == Class::Drop {
+                    "drop"
+                } else {
+                    "pass"
+                }
+                .to_owned(),
+                packets: reason.count,
+                meaning: reason.meaning.to_owned(),
+            })
+            .collect(),
+    }
+}
+
+fn tables(parts: &Parts) -> Vec<TableUsage> {
+    let Some(outcome) = parts.outcome else {
+        return Vec::new();
+    };
+    let usage = &parts.figures.usage;
+    let connections = usage.by_state.iter().map(|(_, count)| count).sum();
+    let connections = ("connections", connections, usage.capacity);
+    std::iter::once(&connections)
+        .chain(&outcome.usage)
+        .map(|(name, used, capacity)| TableUsage {
+            name: (*name).to_owned(),
+            used: *used,
+            capacity: *capacity,
+        })
+        .collect()
+}
+
+fn condition(kind: &str, status: ConditionStatus, reason: &str, message: String) -> Condition {
+    Condition {
+        kind: kind.into(),
+        status,
+        reason: reason.into(),
+        message,
+    }
+}
+
+fn truth(value: bool) -> ConditionStatus {
+    if value {
+        ConditionStatus::True
+    } else {
+        ConditionStatus::False
+    }
+}
+
+/// Keys of services by their rows, of those that have one.
+pub fn rows(outcome: &Outcome) -> BTreeMap<ServiceId, ServiceKey> {
+    let with_row = |((_, key), status): (&(Source, ServiceKey), &status::ServiceStatus)| {
+        Some((status.id?, *key))
+    };
+    outcome.conditions.iter().filter_map(with_row).collect()
+}
