@@ -83,6 +83,8 @@ pub struct Connection {
     pub state: ConnState,
     pub age_seconds: u32,
     pub idle_seconds: u32,
+    /// Idleness after which it is forgotten.
+    pub timeout_seconds: u32,
     /// Of both directions; 0 unless counted.
     pub packets: u32,
     pub bytes: u64,
@@ -318,6 +320,7 @@ fn connection(position: u32, conn: &Conn, tick: u32) -> Option<Connection> {
         state: state(conn)?,
         age_seconds: seconds(tick.wrapping_sub(entry.created)),
         idle_seconds: seconds(conn.idle),
+        timeout_seconds: seconds(conn.timeout),
         packets: entry.packets,
         bytes: entry.bytes,
     })
