@@ -1,5 +1,6 @@
 //! Who forwards: each in its own copy of the topology, so that none meets another's rules.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
 
@@ -22,7 +23,7 @@ pub struct Contestant {
     sink: Sink,
     topology: Topology,
     _receivers: Vec<Link>,
-    _forwarder: Forwarder,
+    forwarder: Forwarder,
 }
 
 /// One round's result.
@@ -65,6 +66,14 @@ impl Contestant {
         })
     }
 
+    /// What ours counted since it was built; the others don't say.
+    pub fn counters(&self) -> BTreeMap<&'static str, u64> {
+        match &self.forwarder {
+            Forwarder::Loxid(loxid) => loxid.counters(),
+            Forwarder::Reference(_) | Forwarder::Stack => BTreeMap::new(),
+        }
+    }
+
     /// Nanoseconds a packet of its program alone.
     pub fn measure_program(&mut self, chunks: u64) -> anyhow::Result<f64> {
         self.topology.enter_balancer()?;
@@ -94,7 +103,7 @@ impl Contestant {
             sink,
             topology,
             _receivers: receivers,
-            _forwarder: forwarder,
+            forwarder,
         })
     }
 

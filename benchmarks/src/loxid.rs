@@ -33,7 +33,7 @@ const BPFFS: &str = "/sys/fs/bpf";
 const RUN_DIR: &str = "/run";
 
 pub struct Loxid {
-    _plane: KernelPlane,
+    plane: KernelPlane,
     program: OwnedFd,
 }
 
@@ -46,10 +46,18 @@ impl Loxid {
         program_tables(&mut plane, &intent(mode)?, &facts(topology)?)?;
         let program =
             Program::fd_from_id(attachment.program_id).context("opening the program by its id")?;
-        Ok(Loxid {
-            _plane: plane,
-            program,
-        })
+        Ok(Loxid { plane, program })
+    }
+
+    /// What became of its packets and connections, where anything did.
+    pub fn counters(&self) -> BTreeMap<&'static str, u64> {
+        let totals = self.plane.reader().totals();
+        let reasons = totals
+            .reasons
+            .iter()
+            .map(|reason| (reason.name, reason.count));
+        let all = reasons.chain(totals.conn_events);
+        all.filter(|(_, count)| *count > 0).collect()
     }
 
     pub fn program(&self) -> BorrowedFd<'_> {

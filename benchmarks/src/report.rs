@@ -1,5 +1,6 @@
 //! Rows, their ratios and targets; a table for people and JSON for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::contestant::Sample;
+use crate::contestant::{Contestant, Sample};
 use crate::frame::FRAME_BYTES;
 use crate::kind::Kind;
 use crate::machine::Machine;
@@ -27,14 +28,17 @@ pub struct Row {
     /// Of the packets sent, how many arrived: the worst round.
     pub delivered: f64,
     pub rounds: Vec<f64>,
+    /// What ours counted, warming included.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<&'static str, u64>,
 }
 
 impl Row {
-    pub fn new(scenario: &Scenario, kind: Kind, samples: &[Sample]) -> Row {
+    pub fn new(scenario: &Scenario, contestant: &Contestant, samples: &[Sample]) -> Row {
         let rounds: Vec<f64> = samples.iter().map(|sample| sample.mpps).collect();
         Row {
             scenario: scenario.name.clone(),
-            contestant: kind.name(),
+            contestant: contestant.kind.name(),
             flows: match scenario.traffic {
                 Traffic::Established(flows) => Some(flows),
                 Traffic::NewFull | Traffic::NewRoom => None,
@@ -47,6 +51,7 @@ impl Row {
                 .map(|sample| sample.delivered)
                 .fold(f64::INFINITY, f64::min),
             rounds,
+            counters: contestant.counters(),
         }
     }
 }
@@ -84,6 +89,8 @@ const TARGETS: [Target; 9] = [
     target("new flows, table with room", "nft", 3.5),
     target("1M flows", "cold", 0.85),
 ];
+/// As good as all packets.
+const ALL: f64 = 0.999;
 const OURS: &str = "dnat";
 
 pub struct Report {
@@ -207,6 +214,16 @@ fn table(rows: &[Row]) -> String {
             row.contestant,
             row.median_mpps,
             row.delivered * 100.0
+        );
+    }
+    for row in rows
+        .iter()
+        .filter(|row| row.delivered < ALL && !row.counters.is_empty())
+    {
+        let _infallible = writeln!(
+            text,
+            "\n{}, {}, counted: {:?}",
+            row.scenario, row.contestant, row.counters
         );
     }
     text

@@ -53,7 +53,7 @@ fn measure(plan: &Plan, scenario: &Scenario) -> anyhow::Result<Vec<Row>> {
         }
     }
     eprintln!();
-    let row = |entrant: &Entrant| Row::new(scenario, entrant.contestant.kind, &entrant.samples);
+    let row = |entrant: &Entrant| Row::new(scenario, &entrant.contestant, &entrant.samples);
     Ok(entrants.iter().map(row).collect())
 }
 
