@@ -16,7 +16,11 @@ const RANGES: [(&str, fn(&Limits) -> u32, RangeInclusive<u32>); 8] = [
     ("backends", |limits| limits.backends, 1..=1 << 22),
     ("hops", |limits| limits.hops, 1..=1 << 20),
     ("vips", |limits| limits.vips, 1..=1 << 22),
-    ("slotWords", |limits| limits.slot_words, 1..=1 << 28),
+    (
+        "slots",
+        |limits| limits.slot_words.saturating_mul(4),
+        4..=1 << 30,
+    ),
     ("members", |limits| limits.members, 1..=1 << 28),
     ("routeNodes", |limits| limits.route_nodes, 1..=1 << 20),
     ("connections", |limits| limits.connections, 128..=1 << 26),
@@ -26,8 +30,6 @@ const RANGES: [(&str, fn(&Limits) -> u32, RangeInclusive<u32>); 8] = [
 const FRAGMENT_LINES: u32 = 1024;
 /// Bits of a filter bitmap for each entry it may hold: one probe in 32 is wrong at the most.
 const FILTER_BITS_PER_ENTRY: u32 = 32;
-/// The list of routes needs nodes, too: as many as the trie.
-const ROUTE_NODE_SHARE: u32 = 2;
 
 /// A claimer (cpu slot + 1) has 12 bits in a word.
 pub(crate) const CPU_SLOTS_MOST: u32 = 4094;
@@ -71,7 +73,7 @@ pub(crate) fn sizes(limits: &Limits, cpu_slots: u32) -> Result<abi::lb_config, I
         port_lines: (limits.services * 2)
             .div_ceil(abi::LB_PORTS_PER_LINE)
             .max(2),
-        route_nodes: limits.route_nodes * ROUTE_NODE_SHARE,
+        route_nodes: limits.route_nodes,
         slot_words: limits.slot_words,
         members: limits.members,
         // Two for each connection: stamps are hashed, and a shared one rests too long.
@@ -90,7 +92,7 @@ pub(crate) fn limits(config: &abi::lb_config) -> Limits {
         vips: config.vip_lines * abi::LB_VIPS_PER_LINE / 2,
         slot_words: config.slot_words,
         members: config.members,
-        route_nodes: config.route_nodes / ROUTE_NODE_SHARE,
+        route_nodes: config.route_nodes,
         connections: config.conn_lines * abi::LB_LINE_WORDS,
     }
 }
