@@ -1,15 +1,18 @@
 //! End-to-end tests of loxid: what they are built of.
 //!
 //! * Packet cases: [`case`] reads `bpf/cases`, [`run`] gives them to a [`host`].
-//! * Networks: [`topology`] makes namespaces.
+//! * Networks: [`topology`] makes namespaces, [`daemon`] runs loxid in one, [`traffic`] flows.
 #![forbid(unsafe_code)]
 
 pub mod case;
+pub mod daemon;
 pub mod frame;
 pub mod host;
 pub mod random;
 pub mod run;
 pub mod topology;
+pub mod traffic;
 pub mod unique;
 pub mod verify;
+pub mod wait;
 pub mod world;

@@ -17,7 +17,7 @@ impl Random {
 
     /// 0 to `end` - 1.
     pub fn below(&mut self, end: usize) -> usize {
-        ((self.word() >> 32) * end as u64 >> 32) as usize
+        (((self.word() >> 32) * end as u64) >> 32) as usize
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {

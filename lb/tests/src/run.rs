@@ -216,9 +216,11 @@ pub fn survived(frame: &[u8], outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
+/// Of a long frame the headers.
 fn hex(bytes: &[u8]) -> String {
     let groups: Vec<String> = bytes
         .chunks(2)
+        .take(64)
         .map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect())
         .collect();
     groups.join(" ")

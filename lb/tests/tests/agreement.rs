@@ -138,7 +138,7 @@ mod root {
                 }
             }
             // What both remember is the same, too. (Whole memory takes a while: not each time.)
-            if compared.is_multiple_of(PACKETS / 20) {
+            if compared.rem_euclid(PACKETS / 20) == 0 {
                 let difference = first_difference(xdp.plane.regions(), &memory);
                 assert_eq!(difference, None, "after {compared} packets");
             }

@@ -1,0 +1,26 @@
+//! Waiting for conditions.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// How long anything may take: about ten times what it does.
+pub const CAP: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Asks until there is an answer.
+///
+/// # Errors
+/// There is none within [`CAP`]: what was waited for, and the last error if there was one.
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        let answer = ask();
+        match answer {
+            Ok(Some(value)) => return Ok(value),
+            _ if start.elapsed() < CAP => std::thread::sleep(PAUSE),
+            Ok(None) => bail!("waited {CAP:?} for {what}"),
+            Err(error) => return Err(error.context(format!("waited {CAP:?} for {what}"))),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Modes, selection, and every kind of VIP.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+
+use lb_tests::topology::{CLIENT, FRONT, Topology};
+use lb_tests::traffic::{exchange, get, ping, udp};
+
+use super::{DNS, Site, VIP, WEB};
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn http_over_dnat_keeps_the_client_s_address_and_deals_in_turn() {
+    let site = Site::routed(3);
+    site.web("--select=rr");
+    let replies: Vec<_> = (0..12)
+        .map(|_| get(&site.topology.client, WEB).unwrap())
+        .collect();
+    let order: Vec<&str> = replies.iter().map(|reply| reply.backend.as_str()).collect();
+    let first: BTreeSet<&str> = order[..3].iter().copied().collect();
+    assert_eq!(
+        first.len(),
+        3,
+        "three connections, three backends: {order:?}"
+    );
+    assert!(
+        order.chunks(3).all(|round| round == &order[..3]),
+        "not in turn: {order:?}"
+    );
+    assert!(
+        replies
+            .iter()
+            .all(|reply| reply.peer_ip() == IpAddr::from(CLIENT)),
+        "{replies:?}"
+    );
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn http_over_fullnat_shows_the_vip_to_backends() {
+    let site = Site::routed(2);
+    // Its replies come back by the backends' default route.
+    site.web("--select=rr --mode=fullnat");
+    for _ in 0..6 {
+        assert_eq!(
+            get(&site.topology.client, WEB).unwrap().peer_ip(),
+            IpAddr::from(VIP)
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn http_over_onearm_shows_the_box_s_own_address_to_backends() {
+    let site = Site::routed(2);
+    // Backends need no route at all but to their own subnet.
+    for backend in &site.topology.backends {
+        backend.ip("route delete default").unwrap();
+    }
+    site.web("--select=rr --mode=onearm");
+    let mut seen = BTreeSet::new();
+    for _ in 0..6 {
+        let reply = get(&site.topology.client, WEB).unwrap();
+        seen.insert((reply.backend.clone(), reply.peer_ip().to_string()));
+    }
+    let wanted = [("b1", "31.0.1.254"), ("b2", "31.0.2.254")];
+    assert_eq!(
+        seen,
+        wanted
+            .map(|(backend, peer)| (backend.to_owned(), peer.to_owned()))
+            .into()
+    );
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn weights_are_shares_in_smooth_order() {
+    let site = Site::routed(2);
+    site.daemon
+        .create(&format!(
+            "{VIP} --tcp=80:8080 --endpoints=31.0.1.1:2,31.0.2.1:1 --select=rr"
+        ))
+        .unwrap();
+    let order: Vec<String> = (0..6)
+        .map(|_| get(&site.topology.client, WEB).unwrap().backend)
+        .collect();
+    assert_eq!(
+        order.iter().filter(|backend| *backend == "b1").count(),
+        4,
+        "{order:?}"
+    );
+    assert!(
+        order
+            .windows(3)
+            .all(|three| three.contains(&"b2".to_owned())),
+        "{order:?}"
+    );
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn maglev_gives_a_client_end_the_same_backend_again() {
+    let site = Site::routed(3);
+    let ports = 40_000..40_032;
+    let round = || {
+        site.dns("--select=hash");
+        let chosen: Vec<String> = ports
+            .clone()
+            .map(|port| {
+                exchange(&udp(&site.topology.client, port).unwrap(), DNS, "who?")
+                    .unwrap()
+                    .backend
+            })
+            .collect();
+        // Its connections go with it: the next round is chosen by the table alone.
+        site.daemon
+            .loxictl(&format!("delete lb {VIP} --udp=53"))
+            .unwrap();
+        chosen
+    };
+    let first = round();
+    assert_eq!(
+        first.iter().collect::<BTreeSet<_>>().len(),
+        3,
+        "all backends are used: {first:?}"
+    );
+    assert_eq!(first, round());
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn udp_keeps_its_backend_while_a_flow_lives() {
+    let site = Site::routed(3);
+    site.dns("--select=rr");
+    let sockets: Vec<_> = (0..6)
+        .map(|_| udp(&site.topology.client, 0).unwrap())
+        .collect();
+    let round = |text: &str| -> Vec<String> {
+        sockets
+            .iter()
+            .map(|socket| exchange(socket, DNS, text).unwrap().backend)
+            .collect()
+    };
+    let first = round("one");
+    assert_eq!(first[..3], first[3..]);
+    assert_eq!(round("two"), first);
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn a_vip_in_a_connected_subnet_is_answered_by_arp_and_belongs_to_nobody() {
+    let site = Site::routed(1);
+    let vip = Ipv4Addr::new(10, 0, 0, 100);
+    site.daemon
+        .create(&format!("{vip} --tcp=80:8080 --endpoints=31.0.1.1:1"))
+        .unwrap();
+    get(&site.topology.client, SocketAddrV4::new(vip, 80)).unwrap();
+    let neighbour = site
+        .topology
+        .client
+        .ip(&format!("neigh show {vip}"))
+        .unwrap();
+    assert!(
+        neighbour.contains(&site.topology.mac("front").unwrap()),
+        "{neighbour}"
+    );
+    let addresses = site.topology.balancer.ip("address show").unwrap();
+    assert!(!addresses.contains(&vip.to_string()), "{addresses}");
+    assert_eq!(ping(&site.topology.client, vip).unwrap(), vip);
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn a_routed_vip_answers_pings() {
+    let site = Site::routed(1);
+    site.web("");
+    assert_eq!(ping(&site.topology.client, VIP).unwrap(), VIP);
+    assert_eq!(ping(&site.topology.client, FRONT).unwrap(), FRONT);
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn a_vip_may_be_the_box_s_own_address() {
+    let site = Site::routed(2);
+    let endpoints = site.endpoints();
+    site.daemon
+        .create(&format!("{FRONT} --tcp=80:8080 {endpoints} --select=rr"))
+        .unwrap();
+    let web = SocketAddrV4::new(FRONT, 80);
+    let backends: BTreeSet<String> = (0..2)
+        .map(|_| get(&site.topology.client, web).unwrap().backend)
+        .collect();
+    assert_eq!(backends.len(), 2);
+    // What is not of the service stays the box's.
+    assert_eq!(ping(&site.topology.client, FRONT).unwrap(), FRONT);
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn client_and_backends_may_be_on_the_same_interface() {
+    let site = Site::of(Topology::flat(2).unwrap());
+    site.web("--select=rr --mode=onearm");
+    let replies: Vec<_> = (0..4)
+        .map(|_| get(&site.topology.client, WEB).unwrap())
+        .collect();
+    assert!(
+        replies
+            .iter()
+            .all(|reply| reply.peer_ip() == IpAddr::from(FRONT)),
+        "{replies:?}"
+    );
+    assert_ne!(replies[0].backend, replies[1].backend);
+}

@@ -1,0 +1,116 @@
+//! What is wrong is refused with a reason, and changes nothing.
+
+use lb_tests::daemon::Daemon;
+use lb_tests::topology::Topology;
+use lb_tests::traffic::get;
+
+use super::{Site, WEB};
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn bad_input_leaves_a_service_as_it_is() {
+    let site = Site::routed(1);
+    site.web("");
+    let (_, before) = site.daemon.get("/v1/documents/api").unwrap();
+    let service = |fields: &str| format!(r#"{{"services":[{{{fields}}}]}}"#);
+    let good = r#""vip":"20.0.0.1","port":80,"protocol":"tcp""#;
+    let bodies = [
+        "not JSON".to_owned(),
+        "{}".to_owned(),
+        service(r#""vip":"20.0.0.1","port":0,"protocol":"tcp""#),
+        service(r#""vip":"20.0.0.1","protocol":"udp""#),
+        service(r#""vip":"20.0.0.1","port":80,"protocol":"sctp""#),
+        service(&format!(r#"{good},"mode":"magic""#)),
+        service(&format!(r#"{good},"select":"magic""#)),
+        service(&format!(r#"{good},"colour":"red""#)),
+        service(&format!(
+            r#"{good},"backends":[{{"address":"::1","port":80}}]"#
+        )),
+        service(&format!(
+            r#"{good},"backends":[{{"address":"31.0.1.1","port":80,"weight":1001}}]"#
+        )),
+        format!(r#"{{"services":[{{{good}}},{{{good}}}]}}"#),
+    ];
+    for body in &bodies {
+        let (status, answer) = site
+            .daemon
+            .request("PUT", "/v1/documents/api", body)
+            .unwrap();
+        assert!((400..500).contains(&status), "{body}: {status} {answer}");
+        assert!(
+            answer.to_string().len() > 20,
+            "{body}: says nothing: {answer}"
+        );
+    }
+    assert_eq!(site.daemon.get("/v1/documents/nobody").unwrap().0, 404);
+    let output = site.daemon.try_loxictl("attach nowhere0").unwrap();
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && talk.contains("nowhere0"),
+        "{talk}"
+    );
+    assert_eq!(site.daemon.get("/v1/documents/api").unwrap().1, before);
+    get(&site.topology.client, WEB).unwrap();
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn generic_mode_forwards_and_says_that_it_is_slow() {
+    let topology = Topology::routed(1).unwrap();
+    let servers = lb_tests::traffic::Server::all(&topology).unwrap();
+    let interfaces =
+        "interfaces:\n  - {name: front, mode: generic}\n  - {name: back1, mode: generic}\n";
+    let daemon = Daemon::with(&topology, interfaces).unwrap();
+    let site = Site {
+        daemon,
+        _servers: servers,
+        topology,
+    };
+    site.web("");
+    get(&site.topology.client, WEB).unwrap();
+    let (_, interfaces) = site.daemon.get("/v1/interfaces").unwrap();
+    let all = interfaces
+        .as_array()
+        .or_else(|| interfaces["items"].as_array())
+        .unwrap();
+    let front = all.iter().find(|one| one["name"] == "front").unwrap();
+    assert_eq!(front["mode"], "generic", "{front}");
+    let (_, status) = site.daemon.get("/v1/status").unwrap();
+    assert!(
+        status["warnings"].to_string().contains("generic"),
+        "{}",
+        status["warnings"]
+    );
+    let (_, metrics) = site.daemon.get("/metrics").unwrap();
+    assert!(metrics.to_string().contains("generic"), "no metric says so");
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn a_service_that_is_not_forwarded_says_why() {
+    let site = Site::routed(1);
+    let reason = |vip: &str| {
+        lb_tests::wait::until("a condition", || {
+            let (_, service) = site.daemon.get(&format!("/v1/services/{vip}/80/tcp"))?;
+            let conditions = service["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let programmed = conditions
+                .into_iter()
+                .find(|one| one["type"] == "Programmed");
+            Ok(programmed.filter(|one| one["status"] == "False"))
+        })
+        .unwrap()["reason"]
+            .clone()
+    };
+    // Nobody has this address: its neighbour is never resolved.
+    site.daemon
+        .loxictl("create lb 20.0.0.2 --tcp=80 --endpoints=31.0.1.77:1")
+        .unwrap();
+    assert_eq!(reason("20.0.0.2"), "NextHopUnresolved");
+    for interface in ["front", "back1"] {
+        site.daemon.loxictl(&format!("detach {interface}")).unwrap();
+    }
+    assert_eq!(reason("20.0.0.2"), "NoAttachedInterface");
+}
