@@ -157,7 +157,9 @@ struct lb_control {
 	__u32 active; /* bank */
 	__u32 route_generation; /* 16 bits are used */
 	__u64 generation; /* of the published image, for user space */
-	__u64 reserved[6];
+	__u32 tick; /* the clock's, as the kernel host last read it */
+	__u32 tick_mark; /* when that was, in the host's own unit */
+	__u64 reserved[5];
 };
 
 struct lb_bank {

@@ -31,6 +31,7 @@ static __always_inline enum lb_reason lb_arp_answer(struct lb_packet *p)
 	struct ethhdr *eth = p->data;
 	struct lb_arp *arp = (void *)(eth + 1);
 	const struct lb_interface *interface;
+	const struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
 	const struct lb_vip *vip;
 	__be32 target;
 	__u64 mac;
@@ -43,7 +44,9 @@ static __always_inline enum lb_reason lb_arp_answer(struct lb_packet *p)
 	    arp->hardware_bytes != LB_MAC_BYTES || arp->protocol_bytes != sizeof(target) ||
 	    arp->operation != lb_order16(LB_ARP_REQUEST) || arp->sender == target)
 		return LB_REASON_NOT_SERVICE;
-	vip = lb_vip_find4(lb_bank_active(), target);
+	if (!control)
+		return LB_REASON_NOT_SERVICE;
+	vip = lb_vip_find4(lb_bank_active(control), target);
 	if (!vip || !vip->arp_interfaces)
 		return LB_REASON_NOT_SERVICE;
 	slot = lb_interface_find(p->ifindex);
@@ -61,7 +64,7 @@ static __always_inline enum lb_reason lb_arp_answer(struct lb_packet *p)
 	return host_transmit_back(p) ? LB_REASON_ARP_ANSWERED : LB_REASON_INTERFACE_GONE;
 }
 
-/* As lb_seam_result() has it. */
+/* enum lb_verdict << 8 | enum lb_reason */
 LB_SEAM __u32 lb_arp_frame(lb_frame *frame)
 {
 	struct lb_packet p = host_open(frame);
@@ -70,7 +73,7 @@ LB_SEAM __u32 lb_arp_frame(lb_frame *frame)
 	host_pass(&p);
 	reason = lb_arp_answer(&p);
 	host_close(frame, &p);
-	return LB_ANSWER_NONE << 12 | p.verdict << 8 | reason;
+	return p.verdict << 8 | reason;
 }
 
 #endif

@@ -4,8 +4,8 @@
  *
  *	parse -> which direction? -> the flow's entry -> (none: admit) -> way out -> rewrite -> send
  *
- * Four functions stand behind seams, because a BPF stack is 512 bytes deep and the verifier's
- * patience finite: packets of known flows, first packets, ICMP, ARP. lb_forward() calls them.
+ * Packets of known flows are forwarded here and now. First packets and ICMP go on in a stage of
+ * their own (enum lb_stage): they need stack, and an established flow should not pay for a call.
  *
  * One bit of the filter each says whether the destination may be a service and whether the
  * source may be a backend; a packet that is neither leaves untouched. A flow's entry holds the
@@ -235,32 +235,39 @@ static __always_inline enum lb_reason lb_flow_send(struct lb_packet *p, struct l
 	return lb_send(p, x, &way, opened);
 }
 
-/* Not a reason: the packet is to a service and of no known flow. */
-#define LB_REASON_ADMIT LB_REASON_COUNT
-
-static __always_inline enum lb_reason lb_forward_known(struct lb_packet *p, struct lb_passage *x)
+/* The image and the time that a packet sees. */
+static __always_inline bool lb_passage_begin(struct lb_passage *x)
 {
-	enum lb_reason reason;
+	struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
 
-	if (!lb_parse_ip(p, &x->view))
-		return LB_REASON_TRUNCATED;
-	if (x->view.eth->h_dest[0] & 1)
-		return LB_REASON_NOT_SERVICE;
-	reason = lb_ports_find(p, &x->view);
+	if (!control)
+		return false;
+	x->flow.bank = lb_bank_active(control);
+	x->flow.tick = host_tick_kept(control);
+	return true;
+}
+
+/* Not reasons: what goes on in a stage. */
+#define LB_REASON_STAGE(stage) (LB_REASON_COUNT + (stage))
+
+static __always_inline __u32 lb_known_send(struct lb_packet *p, struct lb_passage *x)
+{
+	enum lb_reason reason = lb_ports_find(p, &x->view);
+
 	if (reason != LB_REASON_FORWARDED)
 		return reason;
-	x->flow.bank = lb_bank_active();
-	x->flow.tick = host_tick();
+	if (!lb_passage_begin(x))
+		return LB_REASON_INTERNAL;
 	if (!lb_flow_find(x, x->view.tuple, &reason))
-		return reason == LB_REASON_FORWARDED ? LB_REASON_ADMIT : reason;
+		return reason == LB_REASON_FORWARDED ? LB_REASON_STAGE(LB_STAGE_FIRST) : reason;
 	if (lb_flow_reopened(x)) {
 		lb_conn_release(x->found.position, x->found.word, x->flow.tick);
-		return LB_REASON_ADMIT;
+		return LB_REASON_STAGE(LB_STAGE_FIRST);
 	}
 	return lb_flow_send(p, x, false);
 }
 
-static __always_inline enum lb_reason lb_forward_first(struct lb_packet *p, struct lb_passage *x)
+static __always_inline enum lb_reason lb_first_send(struct lb_packet *p, struct lb_passage *x)
 {
 	enum lb_reason reason;
 
@@ -269,13 +276,13 @@ static __always_inline enum lb_reason lb_forward_first(struct lb_packet *p, stru
 	reason = lb_ports_find(p, &x->view);
 	if (reason != LB_REASON_FORWARDED)
 		return reason;
-	x->flow.bank = lb_bank_active();
-	x->flow.tick = host_tick();
+	if (!lb_passage_begin(x))
+		return LB_REASON_INTERNAL;
 	reason = lb_flow_admit(p, x);
 	return reason == LB_REASON_FORWARDED ? lb_flow_send(p, x, true) : reason;
 }
 
-static __always_inline enum lb_reason lb_forward_icmp(struct lb_packet *p, struct lb_passage *x)
+static __always_inline enum lb_reason lb_icmp_send(struct lb_packet *p, struct lb_passage *x)
 {
 	struct lb_quote quote;
 	enum lb_reason reason;
@@ -287,13 +294,14 @@ static __always_inline enum lb_reason lb_forward_icmp(struct lb_packet *p, struc
 	if (x->view.eth->h_dest[0] & 1)
 		return LB_REASON_NOT_SERVICE;
 	icmp = x->view.transport;
-	x->flow.bank = lb_bank_active();
+	if (!lb_passage_begin(x))
+		return LB_REASON_INTERNAL;
 	if (x->view.fragment == LB_FRAGMENT_LATER)
 		return LB_REASON_FRAGMENT_UNKNOWN;
 	if ((void *)(icmp + 1) > p->data_end)
 		return LB_REASON_TRUNCATED;
 	if (!lb_icmp_is_error(icmp->type) || x->view.fragment)
-		return lb_echo_answer(p, &x->view);
+		return lb_echo_answer(p, &x->view, x->flow.bank);
 	if (!lb_quote_parse(p, &x->view, &quote))
 		return LB_REASON_ICMP_UNRELATED;
 	if (!lb_flow_find(x, &quote.tuple, &reason))
@@ -305,110 +313,110 @@ static __always_inline enum lb_reason lb_forward_icmp(struct lb_packet *p, struc
 	return lb_send(p, x, &way, false);
 }
 
-/* What crosses a seam back: MTU 16 bits, enum lb_answer 4, enum lb_verdict 4, enum lb_reason 8. */
-static __always_inline __u32 lb_seam_result(const struct lb_packet *p, const struct lb_passage *x,
-					    enum lb_reason reason)
+static __always_inline __u32 lb_forward4(struct lb_packet *p, struct lb_passage *x)
 {
-	return (x->mtu & 0xffff) << 16 | x->answer << 12 | p->verdict << 8 | reason;
-}
-
-LB_SEAM __u32 lb_known_frame(lb_frame *frame)
-{
-	struct lb_packet p = host_open(frame);
-	enum lb_reason reason;
-	struct lb_passage x;
-
-	x.view.tuple = &x.flow.tuple;
-	x.answer = LB_ANSWER_NONE;
-	x.mtu = 0;
-	reason = lb_forward_known(&p, &x);
-	host_close(frame, &p);
-	return lb_seam_result(&p, &x, reason);
-}
-
-LB_SEAM __u32 lb_first_frame(lb_frame *frame)
-{
-	struct lb_passage x = { .answer = LB_ANSWER_NONE };
-	struct lb_packet p = host_open(frame);
-	enum lb_reason reason;
-
-	x.view.tuple = &x.flow.tuple;
-	reason = lb_forward_first(&p, &x);
-	host_close(frame, &p);
-	return lb_seam_result(&p, &x, reason);
-}
-
-LB_SEAM __u32 lb_icmp_frame(lb_frame *frame)
-{
-	struct lb_passage x = { .answer = LB_ANSWER_NONE };
-	struct lb_packet p = host_open(frame);
-	enum lb_reason reason;
-
-	x.view.tuple = &x.flow.tuple;
-	reason = lb_forward_icmp(&p, &x);
-	x.answer = LB_ANSWER_NONE; /* an error is never answered by one */
-	host_close(frame, &p);
-	return lb_seam_result(&p, &x, reason);
-}
-
-static __always_inline __u32 lb_forward4(struct lb_packet *p)
-{
-	const struct iphdr *ip = (void *)((struct ethhdr *)p->data + 1);
-	__u32 result;
-
-	if ((void *)(ip + 1) > p->data_end)
+	if (!lb_parse_ip(p, &x->view))
 		return LB_REASON_TRUNCATED;
-	switch (ip->protocol) {
+	if (x->view.eth->h_dest[0] & 1)
+		return LB_REASON_NOT_SERVICE;
+	switch (x->view.tuple->protocol) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
-		result = lb_known_frame(host_frame(p));
-		if ((result & 0xff) == LB_REASON_ADMIT)
-			result = lb_first_frame(host_frame(p));
-		return result;
+		return lb_known_send(p, x);
 	case IPPROTO_ICMP:
-		return lb_icmp_frame(host_frame(p));
+		return LB_REASON_STAGE(LB_STAGE_ICMP);
 	}
 	return LB_REASON_NOT_SERVICE;
 }
 
-static __always_inline __u32 lb_forward_frame(struct lb_packet *p)
+static __always_inline __u32 lb_arp_send(struct lb_packet *p)
+{
+	__u32 result = lb_arp_frame(host_frame(p));
+
+	p->verdict = result >> 8 & 0xff;
+	return result & 0xff;
+}
+
+static __always_inline __u32 lb_frame_send(struct lb_packet *p, struct lb_passage *x)
 {
 	const struct ethhdr *eth = p->data;
 
 	if ((void *)(eth + 1) > p->data_end)
 		return LB_REASON_TRUNCATED;
 	if (eth->h_proto == lb_order16(ETH_P_IP))
-		return lb_forward4(p);
+		return lb_forward4(p, x);
 	if (eth->h_proto == lb_order16(ETH_P_ARP))
-		return lb_arp_frame(host_frame(p));
+		return lb_arp_send(p);
 	return LB_REASON_NOT_IP;
 }
 
-/* Forwards, answers, passes or drops a frame: the verdict is in the packet, the reason counted. */
+/* The one exit: the reason is counted, and what is neither sent nor passed may be answered. */
+static __always_inline void lb_end(struct lb_packet *p, const struct lb_passage *x,
+				   struct lb_cpu *cpu, __u32 reason)
+{
+	p->reason = reason;
+	if (reason < LB_MAX_REASONS)
+		cpu->reason[reason]++;
+	if (reason <= LB_REASON_ECHO_ANSWERED)
+		return;
+	if (reason <= LB_REASON_NO_BACKEND_PASS) {
+		host_pass(p);
+		return;
+	}
+	host_drop(p);
+	if (x->answer != LB_ANSWER_NONE)
+		p->verdict = lb_answer_frame(host_frame(p), x->answer, x->mtu);
+}
+
+/* Forwards, answers, passes or drops a frame; the verdict is in the packet. */
 static __always_inline void lb_forward(struct lb_packet *p)
 {
 	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
-	__u32 result, reason;
+	struct lb_passage x;
+	__u32 reason;
 
 	host_pass(p);
 	if (!cpu)
 		return;
 	cpu->rx++;
-	result = lb_forward_frame(p);
-	reason = result & 0xff;
-	p->reason = reason;
-	if (reason < LB_MAX_REASONS)
-		cpu->reason[reason]++;
-	if (reason <= LB_REASON_ECHO_ANSWERED) {
-		p->verdict = result >> 8 & 15;
-	} else if (reason <= LB_REASON_NO_BACKEND_PASS) {
-		host_pass(p);
-	} else {
-		host_drop(p);
-		if ((result >> 12 & 15) < LB_ANSWER_COUNT)
-			p->verdict = lb_answer_frame(host_frame(p), result >> 12 & 15,
-						     result >> 16);
+	x.view.tuple = &x.flow.tuple;
+	x.answer = LB_ANSWER_NONE;
+	x.mtu = 0;
+	reason = lb_frame_send(p, &x);
+	if (reason >= LB_REASON_COUNT) {
+		if (host_continue(p, reason - LB_REASON_COUNT))
+			return;
+		reason = LB_REASON_INTERNAL;
 	}
+	lb_end(p, &x, cpu, reason);
+}
+
+/* LB_STAGE_FIRST */
+static __always_inline void lb_forward_first(struct lb_packet *p)
+{
+	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
+	struct lb_passage x = { .answer = LB_ANSWER_NONE };
+
+	host_pass(p);
+	x.view.tuple = &x.flow.tuple;
+	if (cpu)
+		lb_end(p, &x, cpu, lb_first_send(p, &x));
+}
+
+/* LB_STAGE_ICMP */
+static __always_inline void lb_forward_icmp(struct lb_packet *p)
+{
+	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
+	struct lb_passage x = { .answer = LB_ANSWER_NONE };
+	__u32 reason;
+
+	host_pass(p);
+	x.view.tuple = &x.flow.tuple;
+	if (!cpu)
+		return;
+	reason = lb_icmp_send(p, &x);
+	x.answer = LB_ANSWER_NONE; /* an error is never answered by one */
+	lb_end(p, &x, cpu, reason);
 }
 
 #endif

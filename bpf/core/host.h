@@ -58,6 +58,26 @@ static __always_inline __u32 host_slot(void);
 static __always_inline __u32 host_tick(void);
 
 /*
+ * The same, for each packet: the kernel reads its clock once in 64 jiffies and keeps the tick in
+ * the control region, because a call costs more than all else about time (the return does, with
+ * mitigations on).
+ */
+static __always_inline __u32 host_tick_kept(struct lb_control *control);
+
+/* What a packet goes on with where it leaves the way of established flows. */
+enum lb_stage {
+	LB_STAGE_FIRST, /* the first packet of a flow */
+	LB_STAGE_ICMP,
+	LB_STAGE_COUNT,
+};
+
+/*
+ * Ends the packet in another stage: in BPF by a tail call, which returns only when it failed
+ * (false). A stage has a stack of its own, and the established flow's way needs no call.
+ */
+static __always_inline bool host_continue(struct lb_packet *packet, enum lb_stage stage);
+
+/*
  * A frame crosses a seam as the host's own lb_frame, which both hosts define: host_frame() of a
  * packet, host_open() on the other side, host_close() before it returns. The verdict crosses in
  * the result.

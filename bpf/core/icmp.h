@@ -114,10 +114,11 @@ static __always_inline void lb_error_rewrite(struct lb_view *view, struct lb_quo
 }
 
 /* An echo request to a VIP comes back as its reply (RFC 1122, 3.2.2.6). */
-static __always_inline enum lb_reason lb_echo_answer(struct lb_packet *p, struct lb_view *view)
+static __always_inline enum lb_reason lb_echo_answer(struct lb_packet *p, struct lb_view *view,
+						     __u32 bank)
 {
 	struct lb_icmp *icmp = view->transport;
-	const struct lb_vip *vip = lb_vip_find4(lb_bank_active(), view->tuple->daddr);
+	const struct lb_vip *vip = lb_vip_find4(bank, view->tuple->daddr);
 	__u64 sum = 0;
 
 	if (!vip || vip->flags & LB_VIP_LOCAL)

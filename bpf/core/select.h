@@ -9,11 +9,9 @@
 #include "host.h"
 #include "index.h"
 
-static __always_inline __u32 lb_bank_active(void)
+static __always_inline __u32 lb_bank_active(const struct lb_control *control)
 {
-	struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
-
-	return control ? *(volatile __u32 *)&control->active & 1 : 0;
+	return *(const volatile __u32 *)&control->active & 1;
 }
 
 static __always_inline bool lb_filter_test(__u32 bank, enum lb_direction direction, __be32 address,

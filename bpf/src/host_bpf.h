@@ -128,6 +128,17 @@ static __always_inline __u32 host_tick(void)
 	return bpf_ktime_get_coarse_ns() >> LB_TICK_SHIFT;
 }
 
+static __always_inline __u32 host_tick_kept(struct lb_control *control)
+{
+	__u32 mark = bpf_jiffies64() >> 6;
+
+	if (control->tick_mark != mark) {
+		control->tick = host_tick();
+		control->tick_mark = mark;
+	}
+	return control->tick;
+}
+
 /* ctx's fields must be read straight from ctx: the verifier refuses a moved pointer. */
 static __always_inline void host_packet_derive(struct lb_packet *packet, struct xdp_md *ctx)
 {

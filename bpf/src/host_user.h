@@ -57,6 +57,24 @@ static __always_inline void host_close(lb_frame *frame, const struct lb_packet *
 	*frame = *packet;
 }
 
+static __always_inline __u32 host_tick_kept(struct lb_control *control)
+{
+	(void)control;
+	return host_tick();
+}
+
+static void lb_forward_first(struct lb_packet *packet);
+static void lb_forward_icmp(struct lb_packet *packet);
+
+static __always_inline bool host_continue(struct lb_packet *packet, enum lb_stage stage)
+{
+	if (stage == LB_STAGE_FIRST)
+		lb_forward_first(packet);
+	else
+		lb_forward_icmp(packet);
+	return true;
+}
+
 static __always_inline __u32 host_packet_length(const struct lb_packet *packet)
 {
 	return (char *)packet->data_end - (char *)packet->data;

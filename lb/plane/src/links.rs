@@ -11,6 +11,7 @@ use crate::kernel::OpenError;
 use crate::netlink::{RawLink, Requests};
 use crate::options::Note;
 use crate::pins::{Pins, links_in};
+use crate::program::Loaded;
 use crate::sys::{self, LinkInfo};
 
 /// ENOTSUPP, which the kernel uses within and sometimes lets out.
@@ -24,8 +25,13 @@ pub(crate) struct Links {
 
 impl Links {
     /// Puts the program on every link that is pinned, and takes over those of another ABI.
-    pub fn open(pins: Pins, program: OwnedFd, notes: &mut Vec<Note>) -> Result<Self, OpenError> {
-        let links = Links { pins, program };
+    pub fn open(pins: Pins, program: Loaded, notes: &mut Vec<Note>) -> Result<Self, OpenError> {
+        let stages = pins.stages(program.stages_id);
+        sys::pin(program.stages.as_fd(), &stages).map_err(OpenError::system("pin", &stages))?;
+        let links = Links {
+            pins,
+            program: program.forward,
+        };
         let dir = links.pins.dir().to_owned();
         for path in links
             .pins
@@ -49,6 +55,10 @@ impl Links {
                 .map_err(OpenError::system("take over", &other))?;
             notes.push(Note::OtherAbi { path: other });
         }
+        links
+            .pins
+            .forget_stages(program.stages_id)
+            .map_err(OpenError::system("tidy", &dir))?;
         Ok(links)
     }
 

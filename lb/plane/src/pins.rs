@@ -1,18 +1,14 @@
 //! Where everything that outlives the daemon is: `<bpffs>/<instance>/<abi>/`, with one pin per
-//! map and `link_<ifindex>` per link. The directory's name is a hash of the ABI: a program of
+//! map, `link_<ifindex>` per link, and `stages_<id>` of the program that is on them. The directory's name is a hash of the ABI: a program of
 //! another ABI never touches these bytes.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::mount::{MsFlags, mount};
-use nix::sys::statfs::{FsType, statfs};
-
 /// The text that the ABI is defined by.
 const ABI: &str = include_str!("../../../bpf/core/abi.h");
-const BPF_FS_MAGIC: libc::c_long = 0xcafe_4a11;
 const LINK_PREFIX: &str = "link_";
+const STAGES_PREFIX: &str = "stages_";
 
 /// The directory of an instance's pins.
 pub(crate) struct Pins {
@@ -39,6 +35,21 @@ impl Pins {
         self.dir.join(format!("{LINK_PREFIX}{ifindex}"))
     }
 
+    /// Where the stages of a program are pinned: each load has an array of its own.
+    pub fn stages(&self, id: u32) -> PathBuf {
+        self.dir.join(format!("{STAGES_PREFIX}{id}"))
+    }
+
+    /// Removes the pinned stages of programs that no link runs any more.
+    pub fn forget_stages(&self, kept: u32) -> io::Result<()> {
+        for path in pins_in(&self.dir, STAGES_PREFIX)? {
+            if path != self.stages(kept) {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn links(&self) -> io::Result<Vec<PathBuf>> {
         links_in(&self.dir)
     }
@@ -59,46 +70,19 @@ impl Pins {
 
 /// The pins of links in a directory.
 pub(crate) fn links_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut links = Vec::new();
+    pins_in(dir, LINK_PREFIX)
+}
+
+fn pins_in(dir: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
+    let mut pins = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(LINK_PREFIX) {
-            links.push(entry.path());
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            pins.push(entry.path());
         }
     }
-    links.sort();
-    Ok(links)
-}
-
-/// Makes sure that there is a bpffs. True: it was mounted here.
-pub(crate) fn ensure_bpffs(path: &Path) -> io::Result<bool> {
-    if is_bpffs(path)? {
-        return Ok(false);
-    }
-    std::fs::create_dir_all(path)?;
-    if is_bpffs(path)? {
-        return Ok(false);
-    }
-    mount(
-        Some("bpf"),
-        path,
-        Some("bpf"),
-        MsFlags::empty(),
-        Some("mode=0700"),
-    )?;
-    Ok(true)
-}
-
-/// Is a path, or the nearest directory above it that exists, on a bpffs?
-fn is_bpffs(path: &Path) -> io::Result<bool> {
-    for ancestor in path.ancestors() {
-        match statfs(ancestor) {
-            Ok(stat) => return Ok(stat.filesystem_type() == FsType(BPF_FS_MAGIC as _)),
-            Err(Errno::ENOENT) => (),
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(false)
+    pins.sort();
+    Ok(pins)
 }
 
 /// FNV-1a, 64 bits, of the ABI without comments and spaces.

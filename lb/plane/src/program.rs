@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use lb_bpf::abi;
 use lb_bpf::skeleton::LoxidSkelBuilder;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{MapHandle, PrintLevel, set_print};
+use libbpf_rs::{MapCore, MapHandle, PrintLevel, set_print};
 use zerocopy::IntoBytes;
 
 use crate::kernel::OpenError;
@@ -22,11 +22,20 @@ static WARNINGS: Mutex<String> = Mutex::new(String::new());
 /// One load at a time, as there is one log.
 static LOADING: Mutex<()> = Mutex::new(());
 
+/// The program, and the array of what it goes on with. The kernel empties that array when no user
+/// refers to it: it has to be pinned as long as the program is on a link.
+pub(crate) struct Loaded {
+    pub forward: OwnedFd,
+    pub stages: OwnedFd,
+    /// Of the array, unique while it lives.
+    pub stages_id: u32,
+}
+
 /// Loads the program over these maps, with this configuration as its constants.
 pub(crate) fn load(
     config: &abi::lb_config,
     maps: &[(&str, &MapHandle)],
-) -> Result<OwnedFd, OpenError> {
+) -> Result<Loaded, OpenError> {
     let _loading = LOADING.lock();
     set_print(Some((PrintLevel::Warn, |_, text| {
         if let Ok(mut warnings) = WARNINGS.lock() {
@@ -53,15 +62,25 @@ pub(crate) fn load(
     let skeleton = open.load().map_err(|_| OpenError::Rejected {
         log: tail(&take_warnings()),
     })?;
-    skeleton
-        .progs
-        .loxid_forward
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(OpenError::system(
-            "keep the program",
-            Path::new("loxid_forward"),
-        ))
+    let kept = |name| OpenError::system("keep", Path::new(name));
+    let stages = &skeleton.maps.stages;
+    Ok(Loaded {
+        forward: skeleton
+            .progs
+            .loxid_forward
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(kept("loxid_forward"))?,
+        stages: stages
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(kept("stages"))?,
+        stages_id: MapHandle::try_from(stages)
+            .and_then(|map| map.info())
+            .map_err(|error| failed("read the array of stages", error))?
+            .info
+            .id,
+    })
 }
 
 const CONFIG_OFFSET: usize = std::mem::offset_of!(lb_bpf::skeleton::types::rodata, lb_config);
