@@ -45,8 +45,10 @@ impl Level {
     }
 }
 
+/// The netlink library warns of every attribute that is younger than itself.
 fn filter(level: &str) -> EnvFilter {
-    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
+    EnvFilter::try_new(format!("netlink_packet_route=error,{level}"))
+        .unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 /// Whether stderr is the stream that systemd connected to the journal: `JOURNAL_STREAM` is its

@@ -1,1 +1,235 @@
+#![allow(clippy::unwrap_used)]
 
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Some("f".into()), &Options::default()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_mistake_is_said_with_line_and_column() {
+    let table = [
+        ("limit: 3\n", "f:1:1: ", "unknown field `limit`"),
+        ("log:\n  levle: info\n", "f:2:3: ", "unknown field `levle`"),
+        (
+            "api:\n  tcp:\n    adress: none\n",
+            "f:3:5: ",
+            "unknown field `adress`",
+        ),
+        (
+            "interfaces:\n  - name: eth0\n    mod: native\n",
+            "f:3:5: ",
+            "unknown field `mod`",
+        ),
+        (
+            "interfaces:\n  - name: eth0\n    mode: fast\n",
+            "f:3:11: ",
+            "unknown variant `fast`",
+        ),
+        (
+            "interfaces:\n  - mode: auto\n",
+            "f:2:",
+            "missing field `name`",
+        ),
+        ("instance: loxid\ninstance: loxid\n", "f:2:", "duplicate"),
+        ("instance: [\n", "f:", ""),
+        ("instance: Lox\n", "f:1:11: instance: \"Lox\"", "1 to 32"),
+        (
+            "stateDir: var\n",
+            "f:1:11: stateDir: \"var\"",
+            "start it with /",
+        ),
+        (
+            "interfaces:\n  - name: a b\n",
+            "f:2:11: interfaces[0].name",
+            "no interface name",
+        ),
+        (
+            "interfaces: [{name: a}, {name: a}]\n",
+            "f:1:32: interfaces[1].name",
+            "twice",
+        ),
+        (
+            "api:\n  tcp:\n    address: 0.0.0.0:80\n",
+            "f:3:14: api.tcp.address",
+            "neither TLS nor tokens",
+        ),
+        (
+            "api:\n  tcp:\n    address: 10.0.0.1:80\n",
+            "f:3:14: api.tcp.address",
+            "not on loopback",
+        ),
+        (
+            "api:\n  tcp:\n    address: localhost\n",
+            "f:3:14: api.tcp.address",
+            "ADDRESS:PORT",
+        ),
+        (
+            "api:\n  tcp:\n    loopbackRole: root\n",
+            "f:3:19: ",
+            "unknown variant `root`",
+        ),
+        (
+            "api:\n  unix:\n    path: sock\n",
+            "f:3:11: api.unix.path",
+            "start it with /",
+        ),
+        ("hashSecret: short\n", "f:1:13: hashSecret", "at least 16"),
+        (
+            "hashSecretFile: /absent/secret\n",
+            "f:1:17: hashSecretFile",
+            "cannot be read",
+        ),
+        (
+            "limits:\n  services: 0\n",
+            "f:2:13: limits.services: 0",
+            "1 to 65535",
+        ),
+        (
+            "limits:\n  services: 65536\n",
+            "f:2:13: limits.services: 65536",
+            "1 to 65535",
+        ),
+        ("limits:\n  services: many\n", "f:2:13: ", ""),
+        (
+            "limits:\n  connections: 10\n",
+            "f:2:16: limits.connections: 10",
+            "1024 to",
+        ),
+        ("sourcePorts: 10240\n", "f:1:14: sourcePorts", "FIRST-LAST"),
+        (
+            "sourcePorts: 9000-8000\n",
+            "f:1:14: sourcePorts",
+            "lower port first",
+        ),
+        ("sourcePorts: 80-9000\n", "f:1:14: sourcePorts", "1024"),
+        (
+            "log:\n  level: '=loud='\n",
+            "f:2:10: log.level",
+            "use error, warn",
+        ),
+        (
+            "services:\n  - vip: 10.0.0.1\n    port: 0\n    protocol: tcp\n",
+            "f:2:5: services[0].port",
+            "1 to 65535",
+        ),
+        (
+            "services:\n  - {vip: 10.0.0.1, port: 80, protocol: tcp}\n  - {vip: 10.0.0.1, port: 80, protocol: tcp}\n",
+            "f:3:5: services[1]",
+            "",
+        ),
+        (
+            "services:\n  - vip: 10.0.0.1\n    port: 80\n    protocol: tcp\n    colour: red\n",
+            "f:5:5: ",
+            "unknown field `colour`",
+        ),
+        ("---\na: 1\n---\nb: 2\n", "f:3:1: ", "second YAML document"),
+    ];
+    for (text, start, part) in table {
+        let error = parse(text).unwrap_err();
+        assert!(
+            error.starts_with(start) && error.contains(part),
+            "{text}\nwant {start}...{part}...\ngot  {error}"
+        );
+    }
+}
+
+#[test]
+fn all_mistakes_of_values_are_said_at_once() {
+    let error = parse("instance: X\nrunDir: run\nlimits: {vips: 0}\n").unwrap_err();
+    assert_eq!(error.lines().count(), 3, "{error}");
+}
+
+#[test]
+fn a_file_that_says_nothing_is_good() {
+    for text in ["", "\n", "# only words\n", "---\n"] {
+        assert_eq!(parse(text).unwrap().limits, Limits::default(), "{text:?}");
+    }
+}
+
+#[test]
+fn an_absent_file_is_good_only_where_nobody_named_it() {
+    let named = Options {
+        config: Some("/absent/loxid.yaml".into()),
+        ..Options::default()
+    };
+    assert!(matches!(
+        Config::load(&named),
+        Err(ConfigError::Read { .. })
+    ));
+}
+
+#[test]
+fn the_command_line_goes_before_the_file() {
+    let options = Options {
+        instance: Some("other".into()),
+        run_dir: Some("/tmp/run".into()),
+        ..Options::default()
+    };
+    let config = Config::parse(
+        "instance: loxid\nrunDir: /run/x\nstateDir: /s\n",
+        None,
+        &options,
+    )
+    .unwrap();
+    assert_eq!(
+        (config.instance.as_str(), config.state_dir.to_str()),
+        ("other", Some("/s"))
+    );
+    assert_eq!(config.unix.path.to_str(), Some("/tmp/run/loxid.sock"));
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_said_as_such() {
+    let options = Options {
+        bpffs: Some("here".into()),
+        ..Options::default()
+    };
+    let error = Config::parse("", None, &options).unwrap_err().to_string();
+    assert!(
+        error.starts_with("command line: bpffs: \"here\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn ports_that_the_kernel_gives_out_are_refused_if_asked_for() {
+    let local = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+    let first: u16 = local.split_whitespace().next().unwrap().parse().unwrap();
+    let error = parse(&format!("sourcePorts: {first}-{}\n", first + 2000)).unwrap_err();
+    assert!(
+        error.starts_with("f:1:14: sourcePorts") && error.contains("ip_local_port_range"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let example = include_str!("../../../../packaging/examples/loxid.yaml");
+    let mut config = parse(example).unwrap();
+    config.file = None;
+    assert_eq!(
+        config,
+        Config::parse("", None, &Options::default()).unwrap()
+    );
+}
+
+#[test]
+fn the_comments_of_the_example_are_valid_when_they_are_taken_for_keys() {
+    let example = include_str!("../../../../packaging/examples/loxid.yaml");
+    let wanted = |line: &str| {
+        line.replacen("interfaces: []", "interfaces:", 1)
+            .replacen("services: []", "services:", 1)
+    };
+    let taken: Vec<String> = example
+        .lines()
+        .map(|line| match line.strip_prefix("#  ") {
+            Some(_) if line.starts_with("#   ") && !line.starts_with("#    ") => line.to_owned(),
+            Some(rest) => format!("  {rest}"),
+            None => wanted(line),
+        })
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .collect();
+    let config = parse(&taken.join("\n")).unwrap();
+    assert_eq!((config.interfaces.len(), config.document.len()), (1, 1));
+}
