@@ -35,6 +35,7 @@ pub struct Attachment {
     pub ifindex: u32,
     pub mode: Mode,
     pub driver: Option<String>,
+    /// In use.
     pub rx_queues: u32,
     pub tx_queues: u32,
     /// The kernel's number of the link: the same after a restart.

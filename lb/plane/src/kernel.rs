@@ -13,12 +13,13 @@ use libbpf_rs::libbpf_sys::{self, bpf_map_create_opts};
 use libbpf_rs::{MapHandle, MapInfo, MapType};
 
 use crate::attach::{Asked, AttachError, Attachment, Warning};
+use crate::bpffs;
 use crate::config::{self, InvalidLimit, MakeError};
 use crate::kernel_side::{self, KernelSide};
 use crate::links::Links;
 use crate::lock::{InstanceLock, LockError};
 use crate::options::{Note, OpenOptions};
-use crate::pins::{Pins, ensure_bpffs};
+use crate::pins::Pins;
 use crate::program;
 use crate::region_plane::{PlaneError, RegionPlane};
 use crate::settings;
@@ -86,18 +87,16 @@ impl KernelPlane {
         check(options)?;
         let lock = take_lock(options)?;
         let mut notes = Vec::new();
-        let bpffs = &options.bpffs;
-        let mounted = ensure_bpffs(bpffs).map_err(|source| OpenError::NoBpffs {
-            path: bpffs.clone(),
+        let path = &options.bpffs;
+        let mounted = bpffs::ensure(path).map_err(|source| OpenError::NoBpffs {
+            path: path.clone(),
             source,
         })?;
         if mounted {
-            notes.push(Note::BpffsMounted {
-                path: bpffs.clone(),
-            });
+            notes.push(Note::BpffsMounted { path: path.clone() });
         }
-        let pins = Pins::new(bpffs, &options.instance)
-            .map_err(OpenError::system("make directory of pins below", bpffs))?;
+        let pins = Pins::new(path, &options.instance)
+            .map_err(OpenError::system("make directory of pins below", path))?;
         let (config, settings) = settings::open(&pins, options, &mut notes)?;
         let maps = Region::ALL
             .iter()

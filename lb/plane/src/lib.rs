@@ -23,6 +23,7 @@
 //! [`sweep::INTERVAL`], and reads what it shows from [`KernelPlane::reader`].
 
 pub mod attach;
+mod bpffs;
 mod codec;
 mod config;
 pub mod kernel;

@@ -235,13 +235,14 @@ impl Asked {
 }
 
 fn attachment(name: &str, link: &RawLink, info: &LinkInfo) -> Attachment {
+    let queues = sys::queues(name).unwrap_or((link.rx_queues, link.tx_queues));
     Attachment {
         name: name.to_owned(),
         ifindex: link.ifindex,
         mode: link.xdp.map_or(Mode::Native, |(mode, _)| mode),
         driver: sys::driver(name).or_else(|| link.kind.clone()),
-        rx_queues: link.rx_queues,
-        tx_queues: link.tx_queues,
+        rx_queues: queues.0,
+        tx_queues: queues.1,
         link_id: info.id,
         program_id: info.program_id,
     }

@@ -50,6 +50,7 @@ pub struct RawLink {
     pub loopback: bool,
     /// `veth`, `bond`, `vlan`...; None: a physical device.
     pub kind: Option<String>,
+    /// Queues that it was made with; not all need be in use.
     pub rx_queues: u32,
     pub tx_queues: u32,
     /// The XDP program that the link carries: how, and its id.

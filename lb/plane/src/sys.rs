@@ -113,31 +113,43 @@ impl Drop for Mapping {
     }
 }
 
-/// The driver of an interface of this network namespace, as `ethtool -i` shows it.
-pub(crate) fn driver(interface: &str) -> Option<String> {
+/// Asks ethtool about an interface of this network namespace. `answer` begins with the command,
+/// and has the size of its struct in linux/ethtool.h; None: the driver does not say.
+fn ethtool<const WORDS: usize>(interface: &str, mut answer: [u32; WORDS]) -> Option<[u32; WORDS]> {
     const SIOCETHTOOL: u64 = 0x8946;
-    const ETHTOOL_GDRVINFO: u32 = 3;
-    const DRVINFO_BYTES: usize = 196;
-    const DRIVER: std::ops::Range<usize> = 4..36;
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").ok()?;
-    let mut info = [0u8; DRVINFO_BYTES];
-    info[..4].copy_from_slice(&ETHTOOL_GDRVINFO.to_ne_bytes());
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
     // SAFETY: zeroes are valid for the plain C struct.
     let mut request: libc::ifreq = unsafe { zeroed() };
     let room = request.ifr_name.len() - 1;
     for (to, from) in request.ifr_name[..room].iter_mut().zip(interface.bytes()) {
         *to = from as libc::c_char;
     }
-    request.ifr_ifru.ifru_data = info.as_mut_ptr().cast();
-    // SAFETY: for this command the kernel writes a struct ethtool_drvinfo, which `info` has
-    // room for.
+    request.ifr_ifru.ifru_data = answer.as_mut_ptr().cast();
+    // SAFETY: the kernel writes the command's struct, which `answer` has the size of.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &mut request) };
-    let name: Vec<u8> = info[DRIVER]
-        .iter()
-        .copied()
-        .take_while(|byte| *byte != 0)
-        .collect();
-    (result == 0 && !name.is_empty()).then(|| String::from_utf8_lossy(&name).into_owned())
+    (result == 0).then_some(answer)
+}
+
+/// The driver of an interface, as `ethtool -i` shows it.
+pub(crate) fn driver(interface: &str) -> Option<String> {
+    const ETHTOOL_GDRVINFO: u32 = 3;
+    const DRVINFO_WORDS: usize = 49;
+    const DRIVER: std::ops::Range<usize> = 1..9;
+    let mut ask = [0; DRVINFO_WORDS];
+    ask[0] = ETHTOOL_GDRVINFO;
+    let answer = ethtool(interface, ask)?;
+    let bytes = answer[DRIVER].iter().flat_map(|word| word.to_ne_bytes());
+    let name: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+    (!name.is_empty()).then(|| String::from_utf8_lossy(&name).into_owned())
+}
+
+/// Receive and transmit queues that are in use, as `ethtool -l` shows them.
+pub(crate) fn queues(interface: &str) -> Option<(u32, u32)> {
+    const ETHTOOL_GCHANNELS: u32 = 0x3c;
+    let mut ask = [0; 9];
+    ask[0] = ETHTOOL_GCHANNELS;
+    let [.., rx, tx, _other, combined] = ethtool(interface, ask)?;
+    Some((rx + combined, tx + combined))
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {
