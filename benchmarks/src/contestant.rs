@@ -141,21 +141,22 @@ impl Contestant {
 /// What does a contestant's work. It goes when this is dropped.
 enum Forwarder {
     Reference(Reference),
-    Loxid(Loxid),
+    Loxid(Box<Loxid>),
     Stack,
 }
 
 impl Forwarder {
     fn new(kind: Kind, topology: &Topology) -> anyhow::Result<Forwarder> {
         let bound = |bound| Reference::bound(bound, topology).map(Forwarder::Reference);
+        let ours = |mode| Loxid::new(mode, topology).map(|loxid| Forwarder::Loxid(Box::new(loxid)));
         match kind {
             Kind::Limit => bound(Bound::Limit),
             Kind::ColdChain => bound(Bound::ColdChain),
             Kind::ColdBoth => bound(Bound::ColdBoth),
             Kind::Empty => bound(Bound::Empty),
             Kind::Lru => Reference::lru(topology).map(Forwarder::Reference),
-            Kind::Dnat => Loxid::new(Mode::Dnat, topology).map(Forwarder::Loxid),
-            Kind::Fullnat => Loxid::new(Mode::Fullnat, topology).map(Forwarder::Loxid),
+            Kind::Dnat => ours(Mode::Dnat),
+            Kind::Fullnat => ours(Mode::Fullnat),
             Kind::Kernel => Ok(Forwarder::Stack),
             Kind::Nft => nft::load().map(|()| Forwarder::Stack),
         }

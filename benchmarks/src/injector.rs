@@ -47,11 +47,21 @@ struct Run {
 const WORD_NEXT: usize = 8;
 const WORD_STAMPS: usize = 13;
 
-/// Permutations of flows. The number is odd.
+/// Permutations of flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    Measured = 0x9e37_79b1,
-    Established = 0xc2b2_ae35,
+    Measured,
+    Established,
+}
+
+impl Order {
+    /// The odd number that makes it.
+    fn multiplier(self) -> u64 {
+        match self {
+            Order::Measured => 0x9e37_79b1,
+            Order::Established => 0xc2b2_ae35,
+        }
+    }
 }
 
 impl Injector {
@@ -77,7 +87,7 @@ impl Injector {
                 next: 0,
                 mask,
                 shift: u64::from((64 - mask.leading_zeros()) / 2).max(1),
-                order: Order::Measured as u64,
+                order: Order::Measured.multiplier(),
             },
         })
     }
@@ -95,7 +105,7 @@ impl Injector {
 
     /// Flows come in this order from then on.
     pub fn set_order(&mut self, order: Order) {
-        self.run.order = order as u64;
+        self.run.order = order.multiplier();
     }
 
     /// Injects at least `packets` and returns how many, as live frames.

@@ -1,5 +1,5 @@
 //! Benchmarks of loxid: packets a second beside other forwarders (`wire`), and nanoseconds a
-//! packet (`packet`). Without a command both run.
+//! packet (`packet`). Without a command both run (`wire` alone if quick).
 #![forbid(unsafe_code)]
 
 mod contestant;
@@ -55,7 +55,7 @@ pub struct Options {
     /// About how long one contestant is measured in one round.
     #[arg(long, global = true)]
     seconds: Option<f64>,
-    /// Three short rounds.
+    /// Three short rounds of three scenarios: ratios are rough.
     #[arg(long, env = "QUICK", global = true, value_parser = clap::builder::FalseyValueParser::new())]
     quick: bool,
     /// The core that everything runs on.
@@ -79,6 +79,7 @@ fn main() -> anyhow::Result<()> {
     match arguments.command {
         Some(Command::Wire) => wire::run(&plan),
         Some(Command::Packet) => packet::run(&plan),
+        None if arguments.options.quick => wire::run(&plan),
         None => {
             wire::run(&plan)?;
             packet::run(&plan)

@@ -62,7 +62,10 @@ impl Plan {
                 .collect::<Result<_, _>>()?
         };
         let flows: Vec<&str> = if options.flows.is_empty() {
-            vec!["1k", "64k", "1M", "new", "room"]
+            match options.quick {
+                true => vec!["1k", "1M", "room"],
+                false => vec!["1k", "64k", "1M", "new", "room"],
+            }
         } else {
             options.flows.iter().map(String::as_str).collect()
         };
