@@ -10,8 +10,11 @@ use zerocopy::FromZeros;
 
 use crate::options::{DEFAULT_SOURCE_PORTS, Note, OpenOptions};
 
-/// What a limit may be.
-const RANGES: [(&str, fn(&Limits) -> u32, RangeInclusive<u32>); 8] = [
+/// A limit's name, value and range.
+type Range = (&'static str, fn(&Limits) -> u32, RangeInclusive<u32>);
+
+/// What limits may be.
+const RANGES: [Range; 8] = [
     ("services", |limits| limits.services, 1..=65_535),
     ("backends", |limits| limits.backends, 1..=1 << 22),
     ("hops", |limits| limits.hops, 1..=1 << 20),

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use libbpf_rs::libbpf_sys::{XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE};
 
@@ -198,7 +198,7 @@ impl Links {
         Ok(attachments)
     }
 
-    fn pinned(&self, path: &PathBuf) -> io::Result<Option<(OwnedFd, LinkInfo)>> {
+    fn pinned(&self, path: &Path) -> io::Result<Option<(OwnedFd, LinkInfo)>> {
         let link = match sys::open_pin(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             link => link?,

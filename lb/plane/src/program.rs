@@ -103,3 +103,6 @@ fn tail(log: &str) -> String {
     }
     log[start..].to_owned()
 }
+
+#[cfg(test)]
+mod tests;

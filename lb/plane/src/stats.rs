@@ -147,8 +147,8 @@ impl Reader {
             rx: sum(&|row| row.rx),
             rx_bytes: sum(&|row| row.rx_bytes),
             reasons: REASONS.iter().map(reason_count).collect(),
-            answers: named(&ANSWERS, &|row, index| row.answer[index]),
-            conn_events: named(&CONN_EVENTS, &|row, index| row.conn_event[index]),
+            answers: named(ANSWERS, &|row, index| row.answer[index]),
+            conn_events: named(CONN_EVENTS, &|row, index| row.conn_event[index]),
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn link_create(
     let mut options: libbpf_sys::bpf_link_create_opts = unsafe { zeroed() };
     options.sz = size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t;
     options.flags = flags;
-    let (program, target) = (program.as_raw_fd(), ifindex.cast_signed());
+    let (program, target) = (program.as_raw_fd(), ifindex as i32);
     // SAFETY: the options live until the call returns.
     let fd = unsafe { libbpf_sys::bpf_link_create(program, target, libbpf_sys::BPF_XDP, &options) };
     owned(fd)

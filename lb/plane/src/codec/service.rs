@@ -100,11 +100,11 @@ pub(crate) fn decode(row: &abi::lb_service) -> Option<ServiceRow> {
         no_backend,
         last_hop: has(abi::LB_SERVICE_LAST_HOP),
         idle: row.idle_seconds,
-        slots: (row.slot_count != 0).then(|| SlotRange {
+        slots: (row.slot_count != 0).then_some(SlotRange {
             first_word: row.slot_word,
             count: row.slot_count,
         }),
-        members: (row.member_count != 0).then(|| MemberRange {
+        members: (row.member_count != 0).then_some(MemberRange {
             first: row.member_first,
             count: row.member_count,
         }),
