@@ -286,7 +286,9 @@ impl Check {
         };
         // sun_path holds 108 bytes with the terminating zero.
         let rule = match path.as_os_str().len() {
-            _ if !path.is_absolute() => Some("is not absolute: start it with /"),
+            _ if raw.path.is_some() && !path.is_absolute() => {
+                Some("is not absolute: start it with /")
+            }
             108.. => Some("is longer than the 107 bytes a socket's path may have"),
             _ => None,
         };
@@ -468,9 +470,15 @@ fn parse_ports(text: &str) -> Result<SourcePorts, String> {
     SourcePorts::new(first, last).map_err(|error| error.to_string())
 }
 
-/// Nothing where /proc cannot be read: then nobody knows.
+/// Nothing where /proc cannot be read: then nobody knows. Packets of balanced connections are
+/// never addressed to loopback, so that listeners there are in nobody's way.
 fn colliding(ports: &SourcePorts) -> Vec<Collision> {
-    collisions(&(ports.first()..=ports.last())).unwrap_or_default()
+    let mut found = collisions(&(ports.first()..=ports.last())).unwrap_or_default();
+    found.retain(|collision| match collision {
+        Collision::Listener { local, .. } => !local.ip().is_loopback(),
+        Collision::Ephemeral { .. } => true,
+    });
+    found
 }
 
 fn is_instance(name: &str) -> bool {

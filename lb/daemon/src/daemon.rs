@@ -150,6 +150,7 @@ impl<P: DataPlane> Daemon<P> {
             facts: &self.facts,
             figures: &self.figures,
             warnings: &self.warnings,
+            detached: &self.interfaces.detached,
         };
         self.state = Arc::new(state::state(&parts));
     }

@@ -25,6 +25,8 @@ mod reconcile;
 mod serve;
 mod state;
 mod store;
+#[cfg(test)]
+mod testing;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,7 +35,7 @@ use anyhow::Context;
 use clap::Parser;
 use lb_api::server::Requests;
 use lb_plane::netlink::Watcher;
-use lb_plane::{KernelPlane, OpenError, OpenOptions};
+use lb_plane::{KernelPlane, Note, OpenError, OpenOptions};
 use sha2::{Digest, Sha256};
 
 use cli::{Cli, Command, Options};
@@ -133,6 +135,20 @@ async fn run(options: Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Notes that are worth a look as long as the daemon runs; the others are logged.
+fn lasting(notes: &[Note]) -> Vec<String> {
+    let (lasting, passing): (Vec<_>, Vec<_>) = notes.iter().partition(|note| {
+        matches!(
+            note,
+            Note::LimitKept { .. } | Note::SecretKept | Note::OtherAbi { .. }
+        )
+    });
+    for note in passing {
+        tracing::info!("{note}");
+    }
+    lasting.iter().map(ToString::to_string).collect()
+}
+
 /// The plane, or why there is none though loxid should run: the kernel rejected the program, and
 /// the one before keeps forwarding.
 fn open_plane(config: &Config) -> Result<(Result<KernelPlane, String>, Vec<String>), Failure> {
@@ -149,7 +165,7 @@ fn open_plane(config: &Config) -> Result<(Result<KernelPlane, String>, Vec<Strin
         ..OpenOptions::default()
     };
     match KernelPlane::open(&options) {
-        Ok((plane, notes)) => Ok((Ok(plane), notes.iter().map(ToString::to_string).collect())),
+        Ok((plane, notes)) => Ok((Ok(plane), lasting(&notes))),
         Err(error @ OpenError::AlreadyRunning { .. }) => Err(Failure::Running(error.to_string())),
         Err(
             error @ (OpenError::Instance(_) | OpenError::Limit(_) | OpenError::SourcePorts { .. }),

@@ -20,9 +20,6 @@ use prometheus::{
 use crate::reconcile::{Counters, KINDS, Outcome};
 use crate::state::Figures;
 
-#[cfg(test)]
-mod tests;
-
 /// What is measured by the daemon itself.
 pub struct Own {
     pub pass_seconds: Histogram,

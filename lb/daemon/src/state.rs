@@ -1,6 +1,6 @@
 //! The snapshot that the API reads: documents, conditions, interfaces and counters, put together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lb_api::control::{Readiness, State, StoredDocument};
 use lb_api::wire::{
@@ -46,6 +46,8 @@ pub struct Parts<'a> {
     pub facts: &'a RawFacts,
     pub figures: &'a Figures,
     pub warnings: &'a [String],
+    /// Interfaces of the configuration file that an operator detached.
+    pub detached: &'a BTreeSet<String>,
 }
 
 pub fn state(parts: &Parts) -> State {
@@ -241,6 +243,11 @@ fn interfaces(parts: &Parts) -> Vec<InterfaceStatus> {
             .filter(|_| link.is_some());
         let is_up = link.is_some_and(|link| link.up);
         let mut message = state.map(|state| state.message.clone()).unwrap_or_default();
+        if attachment.is_none() && parts.detached.contains(*name) {
+            message = format!(
+                "detached by hand, though the configuration lists it: `loxictl attach {name}` attaches it"
+            );
+        }
         if attachment.is_some() && !is_up && message.is_empty() {
             message = format!("attached, but the link is down: `ip link set {name} up`");
         }

@@ -87,7 +87,7 @@ fn the_last_generations_are_kept_and_no_others() {
 
 #[test]
 fn a_truncated_newest_file_leaves_the_one_before_whatever_its_length() {
-    let (_, newest) = filled(2);
+    let (_dir, newest) = filled(2);
     let length = std::fs::metadata(&newest).unwrap().len();
     for kept in 0..length {
         let (dir, newest) = filled(2);

@@ -1,0 +1,206 @@
+//! A box in memory, for tests: lb-core's twin as the plane, and links that come and go.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use lb_api::wire;
+use lb_core::addr::{Mac, Prefix};
+use lb_core::facts::Route;
+use lb_core::intent::Document;
+use lb_core::plane::{Limits, Op, Plane};
+use lb_core::tables::{BackendId, Tables};
+use lb_core::twin::{Twin, TwinError};
+use lb_plane::attach::{Asked, AttachError, Attachment, Mode, Warning};
+use lb_plane::netlink::{RawFacts, RawLink};
+use lb_plane::sweep::Swept;
+use lb_plane::{Reader, RegionPlane, for_memory};
+
+use crate::reconcile::DataPlane;
+
+pub const LIMITS: Limits = Limits {
+    services: 16,
+    backends: 32,
+    hops: 16,
+    vips: 64,
+    slot_words: 1 << 15,
+    members: 128,
+    route_nodes: 64,
+    connections: 128,
+};
+
+/// The twin, with interfaces.
+pub struct Boxed {
+    pub twin: Twin,
+    pub facts: RawFacts,
+    pub attached: BTreeMap<String, Attachment>,
+    /// An ifindex that tables do not take.
+    pub refused: Option<u32>,
+    counters: RegionPlane,
+}
+
+impl Boxed {
+    /// `eth0` (10.1.0.1/24) and `eth1` (10.2.0.1/24, neighbours .2 and .3), not attached.
+    pub fn new() -> Self {
+        let counters = RegionPlane::in_memory(&for_memory(&LIMITS, 2).unwrap());
+        let mut facts = RawFacts::default();
+        put_link(&mut facts, "eth0", 2, "10.1.0.1");
+        put_link(&mut facts, "eth1", 3, "10.2.0.1");
+        for last in [2, 3] {
+            let addr = IpAddr::from([10, 2, 0, last]);
+            facts
+                .neighbours
+                .insert((3, addr), Mac([2, 0, 0, 0, 1, last]));
+        }
+        Boxed {
+            twin: Twin::new(LIMITS),
+            facts,
+            attached: BTreeMap::new(),
+            refused: None,
+            counters,
+        }
+    }
+}
+
+/// A link that is up, its address in a /24, and the route of that.
+pub fn put_link(facts: &mut RawFacts, name: &str, ifindex: u32, addr: &str) {
+    let addr: IpAddr = addr.parse().unwrap();
+    let link = RawLink {
+        ifindex,
+        mac: Some(Mac([2, 0, 0, 0, 0, ifindex as u8])),
+        mtu: 1500,
+        up: true,
+        loopback: false,
+        kind: None,
+        rx_queues: 1,
+        tx_queues: 1,
+        xdp: None,
+        addresses: [(addr, 24)].into(),
+    };
+    facts.links.insert(name.to_owned(), link);
+    facts.own.insert(addr);
+    let prefix = Prefix::covering(addr, 24);
+    facts.routes.insert(Route {
+        prefix,
+        ifindex,
+        gateway: None,
+    });
+}
+
+/// Takes a link away, with what netlink said of it.
+pub fn take_link(facts: &mut RawFacts, name: &str) {
+    let link = facts.links.remove(name).unwrap();
+    facts.routes.retain(|route| route.ifindex != link.ifindex);
+    facts
+        .neighbours
+        .retain(|(ifindex, _), _| *ifindex != link.ifindex);
+    for (addr, _) in link.addresses {
+        facts.own.remove(&addr);
+    }
+}
+
+/// A service 10.1.0.PORT:80/tcp with these backends, for each port.
+pub fn document(vips: &[u8], backends: &[&str]) -> Document {
+    let backend = |addr: &&str| wire::Backend {
+        address: (*addr).into(),
+        port: 8080,
+        weight: 1,
+    };
+    let service = |vip: &u8| wire::Service {
+        name: None,
+        vip: format!("10.1.0.{vip}"),
+        port: 80,
+        protocol: wire::Protocol::Tcp,
+        mode: wire::Mode::Dnat,
+        select: wire::Select::Maglev,
+        maglev_size: Some(251),
+        no_backend: wire::NoBackend::Reject,
+        idle_timeout: None,
+        last_hop: false,
+        backends: backends.iter().map(backend).collect(),
+    };
+    Document::try_from(&wire::Document {
+        services: vips.iter().map(service).collect(),
+    })
+    .unwrap()
+}
+
+impl Plane for Boxed {
+    type Error = TwinError;
+
+    fn limits(&self) -> Limits {
+        self.twin.limits()
+    }
+
+    fn read(&mut self) -> Result<Tables, TwinError> {
+        self.twin.read()
+    }
+
+    fn apply(&mut self, op: &Op) -> Result<(), TwinError> {
+        match op {
+            Op::PutInterface(_, row) if Some(row.ifindex) == self.refused => {
+                Err(TwinError::Capacity {
+                    op: "refused".into(),
+                })
+            }
+            op => self.twin.apply(op),
+        }
+    }
+
+    fn connections(&mut self) -> Result<BTreeMap<BackendId, u64>, TwinError> {
+        self.twin.connections()
+    }
+}
+
+impl DataPlane for Boxed {
+    fn attach(
+        &mut self,
+        interface: &str,
+        asked: Asked,
+    ) -> Result<(Attachment, Option<Warning>), AttachError> {
+        let unknown = || AttachError::Unknown {
+            interface: interface.into(),
+        };
+        let link = self.facts.links.get(interface).ok_or_else(unknown)?;
+        let attachment = Attachment {
+            name: interface.to_owned(),
+            ifindex: link.ifindex,
+            mode: if asked == Asked::Generic {
+                Mode::Generic
+            } else {
+                Mode::Native
+            },
+            driver: None,
+            rx_queues: 1,
+            tx_queues: 1,
+            link_id: 1,
+            program_id: 1,
+        };
+        self.attached
+            .insert(interface.to_owned(), attachment.clone());
+        Ok((attachment, None))
+    }
+
+    fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
+        let gone = self.attached.remove(interface);
+        gone.map(drop).ok_or_else(|| AttachError::NotAttached {
+            interface: interface.into(),
+        })
+    }
+
+    fn attachments(&self) -> Result<Vec<Attachment>, AttachError> {
+        let is_there = |attachment: &&Attachment| {
+            let link = self.facts.links.get(&attachment.name);
+            link.is_some_and(|link| link.ifindex == attachment.ifindex)
+        };
+        Ok(self.attached.values().filter(is_there).cloned().collect())
+    }
+
+    fn sweep_step(&mut self) -> Swept {
+        Swept::default()
+    }
+
+    fn reader(&self) -> Reader {
+        self.counters.reader()
+    }
+}
