@@ -60,6 +60,9 @@ static __always_inline enum lb_reason lb_admit_backend(struct lb_flow *flow,
 	entry->created = flow->tick;
 	entry->source = entry->client;
 	entry->source_port = entry->client_port;
+	/* From an interface that is attached and not in the tables yet: the sender tries again. */
+	if (!flow->came_from)
+		return LB_REASON_INTERFACE_GONE;
 	entry->reply = flow->came_from;
 	if (!(service->flags & LB_SERVICE_LAST_HOP))
 		entry->reply = lb_reply_by_route(flow->bank, entry->client, flow->came_from);

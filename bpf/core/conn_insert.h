@@ -8,6 +8,7 @@
 #define LB_CONN_INSERT_H
 
 #include "conn.h"
+#include "conn_line.h"
 
 enum lb_insert_result {
 	LB_INSERT_DONE,
@@ -29,13 +30,6 @@ struct lb_insert {
 	__u64 word; /* out: the F word */
 };
 
-/* What a word is worth to an inserter: the least is taken first. */
-#define LB_RANK_FREE 0U
-#define LB_RANK_CLOSED (1U << 16)
-#define LB_RANK_EXPIRED (2U << 16)
-#define LB_RANK_UNCONFIRMED (3U << 16) /* plus what is missing to the oldest age */
-#define LB_RANK_NEVER (4U << 16)
-
 static __always_inline void lb_conn_count(enum lb_conn_event event)
 {
 	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
@@ -44,60 +38,31 @@ static __always_inline void lb_conn_count(enum lb_conn_event event)
 		cpu->conn_event[event]++;
 }
 
-/* RESET ranks with the unconfirmed: who sent the RST is not known. */
-LB_SEAM __u32 lb_word_rank(__u64 word, __u32 tick)
-{
-	switch (lb_word_state(word)) {
-	case LB_CONN_FREE:
-		return LB_RANK_FREE;
-	case LB_CONN_BUSY:
-		return LB_RANK_NEVER;
-	case LB_CONN_CLOSED:
-		return LB_RANK_CLOSED;
-	default:
-		break;
-	}
-	if (lb_word_is_expired(word, tick))
-		return LB_RANK_EXPIRED;
-	switch (lb_word_state(word)) {
-	case LB_CONN_NEW:
-	case LB_CONN_ANSWERED:
-	case LB_CONN_RESET:
-		return LB_RANK_UNCONFIRMED + 0xffff - lb_word_idle(word, tick);
-	default:
-		return LB_RANK_NEVER;
-	}
-}
-
-/* The best word of a line of F words: rank << 3 | index, and the count of free ones << 32. */
-LB_SEAM __u64 lb_forward_rank(__u32 number, __u32 tick)
+/* The word of a line of F words that is worth least: rank << 3 | index. */
+LB_SEAM __u32 lb_forward_rank(__u32 number, __u32 tick)
 {
 	struct lb_line *line = host_region(LB_REGION_CONN_FORWARD, number);
-	__u64 best = LB_RANK_NEVER << 3, free = 0;
+	__u64 best = (__u64)LB_RANK_NEVER << 3;
 
 	if (!line)
 		return best;
-	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
-		__u64 rank = lb_word_rank(lb_load64(&line->word[i]), tick);
+#pragma GCC unroll 8
+	for (__u64 i = 0; i < LB_LINE_WORDS; i++) {
+		__u64 rank = (__u64)lb_word_rank(lb_load64(&line->word[i]), tick) << 3 | i;
 
-		free += rank == LB_RANK_FREE;
-		if ((rank << 3 | i) < best)
-			best = rank << 3 | i;
+		best += (rank - best) * lb_is_less(rank, best);
 	}
-	return best | free << 32;
+	return best;
 }
 
-/* The word to claim for a key: of the line with more free words, else the best of both. */
-static __always_inline __u32 lb_forward_choose(const struct lb_hash *hash, __u32 tick)
+/* The word to evict for a key where no word is free. */
+static __always_inline __u32 lb_forward_victim(const struct lb_hash *hash, __u32 tick)
 {
-	__u64 first = lb_forward_rank(hash->line[0], tick);
-	__u64 second = lb_forward_rank(hash->line[1], tick);
-	__u32 line = hash->line[0], best = first;
+	__u32 first = lb_forward_rank(hash->line[0], tick);
+	__u32 second = lb_forward_rank(hash->line[1], tick);
+	__u32 line = second < first ? hash->line[1] : hash->line[0];
+	__u32 best = second < first ? second : first;
 
-	if (first >> 32 < second >> 32 || (first >> 32 == second >> 32 && (__u32)second < best)) {
-		line = hash->line[1];
-		best = second;
-	}
 	if (best >> 3 >= LB_RANK_NEVER)
 		return LB_POSITION_NONE;
 	return line * LB_LINE_WORDS + best % LB_LINE_WORDS;
@@ -218,6 +183,35 @@ LB_SEAM int lb_forward_claim(__u32 position, __u32 tag, __u32 tick)
 	return 1;
 }
 
+/* Claims a free word of the emptier of a key's lines; LB_POSITION_NONE: there is none. */
+static __always_inline __u32 lb_forward_occupy(const struct lb_insert *insert)
+{
+	struct lb_line *line = host_region(LB_REGION_CONN_FORWARD, insert->forward.line[0]);
+	struct lb_line *other = host_region(LB_REGION_CONN_FORWARD, insert->forward.line[1]);
+	__u32 number = insert->forward.line[0], vacant, second, index;
+	__u64 word, busy, *at;
+
+	if (!line || !other)
+		return LB_POSITION_NONE;
+	vacant = lb_line_vacant(line, LB_FORWARD_STATE);
+	second = lb_line_vacant(other, LB_FORWARD_STATE);
+	if (lb_bits_count(second) > lb_bits_count(vacant)) {
+		line = other;
+		number = insert->forward.line[1];
+		vacant = second;
+	}
+	if (!vacant)
+		return LB_POSITION_NONE;
+	index = lb_bits_lowest(vacant) % LB_LINE_WORDS;
+	at = &line->word[index];
+	word = lb_load64(at);
+	if (word & LB_FORWARD_STATE)
+		return LB_POSITION_NONE;
+	busy = lb_forward_busy(insert->forward.tag, (word >> LB_FORWARD_GENERATION_SHIFT) + 1,
+			       insert->tick);
+	return lb_cas64(at, word, busy) == word ? number * LB_LINE_WORDS + index : LB_POSITION_NONE;
+}
+
 static __always_inline void lb_conn_request4(const struct lb_conn4 *conn, struct lb_tuple4 *request)
 {
 	*request = (struct lb_tuple4){
@@ -278,41 +272,24 @@ LB_SEAM int lb_insert_adopt4(struct lb_insert *insert)
 	return LB_INSERT_EXISTS;
 }
 
-/* The free words of a line of R words, a bit each. */
-LB_SEAM __u32 lb_reverse_vacant(__u32 number)
-{
-	struct lb_line *line = host_region(LB_REGION_CONN_REVERSE, number);
-	__u64 vacant = 0;
-
-	if (!line)
-		return 0;
-	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
-		__u64 word = lb_load64(&line->word[i]);
-
-		vacant |= (((word | word >> 1) & 1) ^ 1) << i;
-	}
-	return vacant;
-}
-
-static __always_inline __u32 lb_bits_count(__u32 bits)
-{
-	return __builtin_popcount(bits & 0xff);
-}
-
 /* A free R word of the emptier line. */
 static __always_inline __u32 lb_reverse_choose(const struct lb_hash *hash)
 {
-	__u32 first = lb_reverse_vacant(hash->line[0]), second = lb_reverse_vacant(hash->line[1]);
-	__u32 line = hash->line[0], vacant = first;
+	const struct lb_line *line = host_region(LB_REGION_CONN_REVERSE, hash->line[0]);
+	const struct lb_line *other = host_region(LB_REGION_CONN_REVERSE, hash->line[1]);
+	__u32 number = hash->line[0], vacant, second;
 
-	if (lb_bits_count(second) > lb_bits_count(first)) {
-		line = hash->line[1];
+	if (!line || !other)
+		return LB_POSITION_NONE;
+	vacant = lb_line_vacant(line, LB_REVERSE_STATE);
+	second = lb_line_vacant(other, LB_REVERSE_STATE);
+	if (lb_bits_count(second) > lb_bits_count(vacant)) {
+		number = hash->line[1];
 		vacant = second;
 	}
 	if (!vacant)
 		return LB_POSITION_NONE;
-	/* The ones below the lowest bit that is set. */
-	return line * LB_LINE_WORDS + lb_bits_count((vacant & -vacant) - 1);
+	return number * LB_LINE_WORDS + lb_bits_lowest(vacant);
 }
 
 /* What the owner of an R word is worth: as an F word. */
@@ -377,7 +354,7 @@ LB_SEAM __u32 lb_reverse_victim(__u32 first, __u32 second, __u32 tick)
 }
 
 /* Claims a free R word for a claimed F word. */
-LB_SEAM int lb_reverse_claim(__u32 reverse, __u32 tag, __u32 position)
+static __always_inline int lb_reverse_claim(__u32 reverse, __u32 tag, __u32 position)
 {
 	__u64 *at = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
 	__u64 word, generation;
@@ -431,7 +408,7 @@ LB_SEAM int lb_reverse_rescan4(const struct lb_insert *insert, __u32 line, __u32
 }
 
 /* Writes the entry of two claimed words and opens them to readers: R used, then F live. */
-LB_SEAM int lb_conn_publish(struct lb_insert *insert, __u32 position, __u32 reverse)
+static __always_inline int lb_conn_publish(struct lb_insert *insert, __u32 position, __u32 reverse)
 {
 	__u64 *forward_at = lb_word_at(LB_REGION_CONN_FORWARD, position);
 	__u64 *reverse_at = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
@@ -456,6 +433,39 @@ LB_SEAM int lb_conn_publish(struct lb_insert *insert, __u32 position, __u32 reve
 	return LB_INSERT_DONE;
 }
 
+/*
+ * Looks again for the key of a claimed F word. A glance at all tags is enough where nobody else
+ * has this one.
+ */
+static __always_inline int lb_forward_again4(struct lb_insert *insert, __u32 position)
+{
+	const __u32 *number = insert->forward.line;
+	const struct lb_line *line = host_region(LB_REGION_CONN_FORWARD, number[0]);
+	const struct lb_line *other = host_region(LB_REGION_CONN_FORWARD, number[1]);
+	__u16 tag = insert->forward.tag;
+	int result;
+
+	if (line && other && lb_line_tagged(line, tag) + lb_line_tagged(other, tag) == 1)
+		return LB_INSERT_DONE;
+	result = lb_forward_rescan4(insert, number[0], position);
+	return result == LB_INSERT_DONE ? lb_forward_rescan4(insert, number[1], position) : result;
+}
+
+/* The same of a claimed R word. */
+static __always_inline int lb_reverse_again4(const struct lb_insert *insert, __u32 reverse)
+{
+	const __u32 *number = insert->reverse.line;
+	const struct lb_line *line = host_region(LB_REGION_CONN_REVERSE, number[0]);
+	const struct lb_line *other = host_region(LB_REGION_CONN_REVERSE, number[1]);
+	__u16 tag = insert->reverse.tag;
+	int result;
+
+	if (line && other && lb_line_tagged(line, tag) + lb_line_tagged(other, tag) == 1)
+		return LB_INSERT_DONE;
+	result = lb_reverse_rescan4(insert, number[0], reverse);
+	return result == LB_INSERT_DONE ? lb_reverse_rescan4(insert, number[1], reverse) : result;
+}
+
 /* With F claimed: the rest of an insert. */
 static __always_inline int lb_insert_claimed4(struct lb_insert *insert, __u32 position)
 {
@@ -463,9 +473,7 @@ static __always_inline int lb_insert_claimed4(struct lb_insert *insert, __u32 po
 	int result;
 
 	lb_barrier();
-	result = lb_forward_rescan4(insert, insert->forward.line[0], position);
-	if (result == LB_INSERT_DONE)
-		result = lb_forward_rescan4(insert, insert->forward.line[1], position);
+	result = lb_forward_again4(insert, position);
 	if (result != LB_INSERT_DONE)
 		return result;
 	reverse = lb_reverse_choose(&insert->reverse);
@@ -479,9 +487,7 @@ static __always_inline int lb_insert_claimed4(struct lb_insert *insert, __u32 po
 	if (!lb_reverse_claim(reverse, insert->reverse.tag, position))
 		return LB_INSERT_CONTENDED;
 	lb_barrier();
-	result = lb_reverse_rescan4(insert, insert->reverse.line[0], reverse);
-	if (result == LB_INSERT_DONE)
-		result = lb_reverse_rescan4(insert, insert->reverse.line[1], reverse);
+	result = lb_reverse_again4(insert, reverse);
 	if (result != LB_INSERT_DONE) {
 		lb_reverse_withdraw(reverse, position);
 		return result;
@@ -489,16 +495,21 @@ static __always_inline int lb_insert_claimed4(struct lb_insert *insert, __u32 po
 	return lb_conn_publish(insert, position, reverse);
 }
 
-static __always_inline int lb_insert_once4(struct lb_insert *insert)
+LB_SEAM int lb_insert_once4(struct lb_insert *insert)
 {
 	__u32 position;
 	int result;
 
-	position = lb_forward_choose(&insert->forward, insert->tick);
-	if (position == LB_POSITION_NONE)
-		return LB_INSERT_FULL;
-	if (!lb_forward_claim(position, insert->forward.tag, insert->tick))
+	if (!insert)
 		return LB_INSERT_CONTENDED;
+	position = lb_forward_occupy(insert);
+	if (position == LB_POSITION_NONE) {
+		position = lb_forward_victim(&insert->forward, insert->tick);
+		if (position == LB_POSITION_NONE)
+			return LB_INSERT_FULL;
+		if (!lb_forward_claim(position, insert->forward.tag, insert->tick))
+			return LB_INSERT_CONTENDED;
+	}
 	result = lb_insert_claimed4(insert, position);
 	if (result == LB_INSERT_DONE)
 		return result;
@@ -507,12 +518,10 @@ static __always_inline int lb_insert_once4(struct lb_insert *insert)
 }
 
 /* Makes a connection: enum lb_insert_result. */
-LB_SEAM int lb_conn_insert4(struct lb_insert *insert)
+static __always_inline int lb_conn_insert4(struct lb_insert *insert)
 {
 	int result = LB_INSERT_CONTENDED;
 
-	if (!insert)
-		return result;
 	for (int i = 0; i < LB_INSERT_TRIES && result == LB_INSERT_CONTENDED; i++)
 		result = lb_insert_once4(insert);
 	if (result == LB_INSERT_DONE)

@@ -122,6 +122,9 @@ static __always_inline void host_drop(struct lb_packet *packet)
  */
 static __always_inline __u64 host_forget(__u64 value, __u64 unknown);
 
+/* Returns value; the BPF compiler can't make a branch of what is computed with it. */
+static __always_inline __u64 host_opaque(__u64 value);
+
 /* Loads acquire, stores release in user space; neither orders anything in BPF on aarch64. */
 static __always_inline __u64 lb_load64(const __u64 *at);
 static __always_inline void lb_store64(__u64 *at, __u64 value);

@@ -212,6 +212,12 @@ static __always_inline __u64 host_forget(__u64 value, __u64 unknown)
 	return value ^ unknown;
 }
 
+static __always_inline __u64 host_opaque(__u64 value)
+{
+	asm volatile("" : "+r"(value));
+	return value;
+}
+
 static __always_inline __u64 lb_load64(const __u64 *at)
 {
 	return *(const volatile __u64 *)at;

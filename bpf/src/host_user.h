@@ -111,6 +111,11 @@ static __always_inline __u64 host_forget(__u64 value, __u64 unknown)
 	return value;
 }
 
+static __always_inline __u64 host_opaque(__u64 value)
+{
+	return value;
+}
+
 static __always_inline __u64 lb_load64(const __u64 *at)
 {
 	return __atomic_load_n(at, __ATOMIC_ACQUIRE);

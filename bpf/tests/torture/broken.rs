@@ -160,9 +160,9 @@ fn an_eviction_of_confirmed_flows_is_caught() {
     is_caught(
         "confirmed",
         &[Change {
-            file: "conn_insert.h",
-            from: "default:\n\t\treturn LB_RANK_NEVER;",
-            to: "default:\n\t\treturn LB_RANK_UNCONFIRMED + 0xffff - lb_word_idle(word, tick);",
+            file: "conn_line.h",
+            from: "0x4444444314443340ULL",
+            to: "0x4444444313333340ULL",
         }],
     );
 }
