@@ -22,3 +22,17 @@ fn a_reason_keeps_code_class_and_meaning_of_its_line() {
 fn an_unknown_code_is_no_reason() {
     assert_eq!(Reason::of(lb_reason::LB_REASON_COUNT), None);
 }
+
+#[test]
+fn the_readme_has_every_reason_with_its_meaning() {
+    let readme = include_str!("../../../README.md");
+    for reason in REASONS {
+        let class = match reason.class {
+            Class::Tx => "tx",
+            Class::Pass => "pass",
+            Class::Drop => "drop",
+        };
+        let row = format!("| `{}` | {class} | {} |", reason.name, reason.meaning);
+        assert!(readme.contains(&row), "README.md needs the row {row}");
+    }
+}
