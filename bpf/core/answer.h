@@ -45,8 +45,7 @@ static __always_inline void lb_link_turn(struct ethhdr *eth)
 /* A reset is never answered by one, and a fragment can't be. */
 static __always_inline bool lb_answer_reset(struct lb_packet *p)
 {
-	struct lb_tuple4 tuple;
-	struct lb_view view = { .tuple = &tuple };
+	struct lb_view view;
 	struct tcphdr *tcp;
 	struct iphdr *ip;
 	__u32 header, seq, ack, flags;
@@ -60,10 +59,10 @@ static __always_inline bool lb_answer_reset(struct lb_packet *p)
 	if ((void *)(tcp + 1) > p->data_end || view.tcp_flags & LB_TCP_RST)
 		return false;
 	header = view.ip->ihl * 4 + tcp->doff * 4;
-	from = view.tuple->daddr;
-	to = view.tuple->saddr;
-	sport = view.tuple->dport;
-	dport = view.tuple->sport;
+	from = view.tuple.daddr;
+	to = view.tuple.saddr;
+	sport = view.tuple.dport;
+	dport = view.tuple.sport;
 	seq = 0;
 	ack = 0;
 	flags = LB_TCP_RST;
@@ -107,8 +106,7 @@ static __always_inline bool lb_answer_icmp(struct lb_packet *p, __u8 type, __u8 
 	const __u32 added = sizeof(struct iphdr) + sizeof(struct lb_icmp);
 	struct ethhdr *eth;
 	struct lb_icmp *icmp;
-	struct lb_tuple4 tuple;
-	struct lb_view view = { .tuple = &tuple };
+	struct lb_view view;
 	struct iphdr *ip;
 	__u64 dest, source, sum = 0;
 	__be32 from, to;
@@ -125,8 +123,8 @@ static __always_inline bool lb_answer_icmp(struct lb_packet *p, __u8 type, __u8 
 	header = view.ip->ihl * 4;
 	dest = lb_mac_load(view.eth->h_dest);
 	source = lb_mac_load(view.eth->h_source);
-	to = view.tuple->saddr;
-	from = view.tuple->daddr;
+	to = view.tuple.saddr;
+	from = view.tuple.daddr;
 	slot = lb_interface_find(p->ifindex);
 	if (type != LB_ICMP_UNREACHABLE || code != LB_ICMP_PORT) {
 		const struct lb_interface *interface = host_region(LB_REGION_INTERFACES, slot);
@@ -170,10 +168,12 @@ static __always_inline bool lb_answer_allowed(struct lb_cpu *cpu, __u32 tick)
 
 static __always_inline void lb_answer_make(struct lb_packet *p, __u32 kind, __u16 mtu)
 {
+	struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
 	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
 	bool made = false;
 
-	if (!cpu || kind >= LB_ANSWER_COUNT || !lb_answer_allowed(cpu, host_tick()))
+	if (!control || !cpu || kind >= LB_ANSWER_COUNT ||
+	    !lb_answer_allowed(cpu, host_tick_kept(control)))
 		return;
 	switch (kind) {
 	case LB_ANSWER_TCP_RESET:

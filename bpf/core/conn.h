@@ -42,7 +42,7 @@ struct lb_tuple4 {
 	__be32 daddr;
 	__be16 sport;
 	__be16 dport;
-	__u8 protocol;
+	__u32 protocol;
 };
 
 struct lb_hash {
@@ -280,16 +280,18 @@ static __always_inline __u32 lb_conn_search4(enum lb_direction direction,
 					     const struct lb_tuple4 *tuple,
 					     const struct lb_hash *hash)
 {
+	/* What crosses the seam lies in memory; the caller's own may stay in registers. */
+	struct lb_tuple4 crossing = *tuple;
 	__u32 position;
 
 	if (direction == LB_DIRECTION_FORWARD) {
-		position = lb_forward_search4(tuple, hash->line[0], hash->tag);
+		position = lb_forward_search4(&crossing, hash->line[0], hash->tag);
 		if (position == LB_POSITION_NONE)
-			position = lb_forward_search4(tuple, hash->line[1], hash->tag);
+			position = lb_forward_search4(&crossing, hash->line[1], hash->tag);
 	} else {
-		position = lb_reverse_search4(tuple, hash->line[0], hash->tag);
+		position = lb_reverse_search4(&crossing, hash->line[0], hash->tag);
 		if (position == LB_POSITION_NONE)
-			position = lb_reverse_search4(tuple, hash->line[1], hash->tag);
+			position = lb_reverse_search4(&crossing, hash->line[1], hash->tag);
 	}
 	return position;
 }

@@ -124,6 +124,7 @@ static __always_inline enum lb_reason lb_flow_admit(struct lb_packet *p, struct 
 	struct lb_flow *flow = &x->flow;
 	enum lb_reason reason;
 
+	flow->tuple = x->view.tuple;
 	lb_conn_hash4(&flow->tuple, &flow->conn.forward);
 	flow->came_from = lb_hop_back(x->view.eth->h_source, p->ifindex);
 	flow->tcp_flags = x->view.tcp_flags;
@@ -224,7 +225,7 @@ static __always_inline enum lb_reason lb_flow_send(struct lb_packet *p, struct l
 	if (reason != LB_REASON_FORWARDED)
 		return reason;
 	if (!opened) {
-		lb_conn_seen(&x->found, x->direction, view->tuple->protocol, view->tcp_flags,
+		lb_conn_seen(&x->found, x->direction, view->tuple.protocol, view->tcp_flags,
 			     x->flow.tick);
 		if (x->direction == LB_DIRECTION_FORWARD)
 			lb_last_hop_follow(p, x);
@@ -252,14 +253,17 @@ static __always_inline bool lb_passage_begin(struct lb_passage *x)
 
 static __always_inline __u32 lb_known_send(struct lb_packet *p, struct lb_passage *x)
 {
+	struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
 	enum lb_reason reason = lb_ports_find(p, &x->view);
 
 	if (reason != LB_REASON_FORWARDED)
 		return reason;
-	if (!lb_passage_begin(x))
+	if (!control)
 		return LB_REASON_INTERNAL;
-	if (!lb_flow_find(x, x->view.tuple, &reason))
+	x->flow.bank = lb_bank_active(control);
+	if (!lb_flow_find(x, &x->view.tuple, &reason))
 		return reason == LB_REASON_FORWARDED ? LB_REASON_STAGE(LB_STAGE_FIRST) : reason;
+	x->flow.tick = host_tick_kept(control);
 	if (lb_flow_reopened(x)) {
 		lb_conn_release(x->found.position, x->found.word, x->flow.tick);
 		return LB_REASON_STAGE(LB_STAGE_FIRST);
@@ -319,7 +323,7 @@ static __always_inline __u32 lb_forward4(struct lb_packet *p, struct lb_passage 
 		return LB_REASON_TRUNCATED;
 	if (x->view.eth->h_dest[0] & 1)
 		return LB_REASON_NOT_SERVICE;
-	switch (x->view.tuple->protocol) {
+	switch (x->view.tuple.protocol) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 		return lb_known_send(p, x);
@@ -372,16 +376,13 @@ static __always_inline void lb_end(struct lb_packet *p, const struct lb_passage 
 static __always_inline void lb_forward(struct lb_packet *p)
 {
 	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
-	struct lb_passage x;
+	struct lb_passage x = { .answer = LB_ANSWER_NONE };
 	__u32 reason;
 
 	host_pass(p);
 	if (!cpu)
 		return;
 	cpu->rx++;
-	x.view.tuple = &x.flow.tuple;
-	x.answer = LB_ANSWER_NONE;
-	x.mtu = 0;
 	reason = lb_frame_send(p, &x);
 	if (reason >= LB_REASON_COUNT) {
 		if (host_continue(p, reason - LB_REASON_COUNT))
@@ -398,7 +399,6 @@ static __always_inline void lb_forward_first(struct lb_packet *p)
 	struct lb_passage x = { .answer = LB_ANSWER_NONE };
 
 	host_pass(p);
-	x.view.tuple = &x.flow.tuple;
 	if (cpu)
 		lb_end(p, &x, cpu, lb_first_send(p, &x));
 }
@@ -411,7 +411,6 @@ static __always_inline void lb_forward_icmp(struct lb_packet *p)
 	__u32 reason;
 
 	host_pass(p);
-	x.view.tuple = &x.flow.tuple;
 	if (!cpu)
 		return;
 	reason = lb_icmp_send(p, &x);

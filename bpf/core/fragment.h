@@ -16,9 +16,9 @@ static __always_inline __u32 lb_fragment_hash(const struct lb_view *view)
 	const volatile __u64 *key = host_config()->select_key + 8;
 	__u64 sum = key[0];
 
-	sum += key[1] * (__u32)view->tuple->saddr;
-	sum += key[2] * (__u32)view->tuple->daddr;
-	sum += key[3] * ((__u32)view->ip->id << 8 | view->tuple->protocol);
+	sum += key[1] * (__u32)view->tuple.saddr;
+	sum += key[2] * (__u32)view->tuple.daddr;
+	sum += key[3] * ((__u32)view->ip->id << 8 | view->tuple.protocol);
 	return (__u32)(sum >> 32) | 1;
 }
 
@@ -33,7 +33,7 @@ static __always_inline void lb_fragment_remember(const struct lb_view *view)
 {
 	__u32 hash = lb_fragment_hash(view);
 	struct lb_line *line = lb_fragment_line(hash);
-	__u64 word = (__u64)hash << 32 | (__u32)view->tuple->sport << 16 | view->tuple->dport;
+	__u64 word = (__u64)hash << 32 | (__u32)view->tuple.sport << 16 | view->tuple.dport;
 	__u32 place = hash >> 1 & (LB_LINE_WORDS - 1);
 
 	if (!line)
@@ -57,8 +57,8 @@ static __always_inline bool lb_fragment_recall(struct lb_view *view)
 
 		if (word >> 32 != hash)
 			continue;
-		view->tuple->sport = (__be16)(word >> 16);
-		view->tuple->dport = (__be16)word;
+		view->tuple.sport = (__be16)(word >> 16);
+		view->tuple.dport = (__be16)word;
 		view->tcp_flags = 0;
 		return true;
 	}

@@ -118,7 +118,7 @@ static __always_inline enum lb_reason lb_echo_answer(struct lb_packet *p, struct
 						     __u32 bank)
 {
 	struct lb_icmp *icmp = view->transport;
-	const struct lb_vip *vip = lb_vip_find4(bank, view->tuple->daddr);
+	const struct lb_vip *vip = lb_vip_find4(bank, view->tuple.daddr);
 	__u64 sum = 0;
 
 	if (!vip || vip->flags & LB_VIP_LOCAL)
@@ -129,8 +129,8 @@ static __always_inline enum lb_reason lb_echo_answer(struct lb_packet *p, struct
 	lb_patch16((__u16 *)icmp, LB_ICMP_ECHO_REPLY, &sum);
 	icmp->checksum = lb_checksum_apply(icmp->checksum, lb_sum_fold(sum));
 	sum = 0;
-	view->ip->saddr = view->tuple->daddr;
-	view->ip->daddr = view->tuple->saddr;
+	view->ip->saddr = view->tuple.daddr;
+	view->ip->daddr = view->tuple.saddr;
 	lb_patch16((__u16 *)&view->ip->ttl, LB_ANSWER_TTL | IPPROTO_ICMP << 8, &sum);
 	view->ip->check = lb_checksum_apply(view->ip->check, lb_sum_fold(sum));
 	lb_link_turn(view->eth);

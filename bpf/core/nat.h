@@ -61,7 +61,7 @@ static __always_inline void lb_transport_rewrite(const struct lb_packet *p, stru
 		return;
 	udp->source = source;
 	udp->dest = dest;
-	if (view->tuple->protocol != IPPROTO_TCP)
+	if (view->tuple.protocol != IPPROTO_TCP)
 		udp->check = lb_checksum_apply_udp(udp->check, delta);
 	else if ((void *)(tcp + 1) <= p->data_end)
 		tcp->check = lb_checksum_apply(tcp->check, delta);

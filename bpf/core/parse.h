@@ -49,7 +49,7 @@ struct lb_view {
 	struct ethhdr *eth;
 	struct iphdr *ip;
 	void *transport;
-	struct lb_tuple4 *tuple; /* filled in */
+	struct lb_tuple4 tuple;
 	__u16 length; /* of the IP packet */
 	__u8 fragment; /* enum lb_fragment */
 	__u8 tcp_flags;
@@ -88,9 +88,9 @@ static __always_inline bool lb_parse_ip(const struct lb_packet *p, struct lb_vie
 	view->eth = p->data;
 	view->ip = ip;
 	view->transport = (void *)ip + header;
-	view->tuple->saddr = ip->saddr;
-	view->tuple->daddr = ip->daddr;
-	view->tuple->protocol = ip->protocol;
+	view->tuple.saddr = ip->saddr;
+	view->tuple.daddr = ip->daddr;
+	view->tuple.protocol = ip->protocol;
 	return true;
 }
 
@@ -102,10 +102,10 @@ static __always_inline bool lb_parse_transport(const struct lb_packet *p, struct
 
 	if ((void *)(udp + 1) > p->data_end)
 		return false;
-	view->tuple->sport = udp->source;
-	view->tuple->dport = udp->dest;
+	view->tuple.sport = udp->source;
+	view->tuple.dport = udp->dest;
 	view->tcp_flags = 0;
-	if (view->tuple->protocol != IPPROTO_TCP)
+	if (view->tuple.protocol != IPPROTO_TCP)
 		return true;
 	if ((void *)(tcp + 1) > p->data_end)
 		return false;
