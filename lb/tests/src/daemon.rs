@@ -281,6 +281,11 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            for words in ["status", "get lb -o wide", "get ep -o wide"] {
+                eprintln!("{}", self.loxictl(words).unwrap_or_default());
+            }
+        }
         if self.child.is_some() {
             let _ = self.kill();
         }

@@ -39,6 +39,16 @@ impl Namespace {
         };
         run(Command::new("ip").args(["netns", "add", &namespace.name]))?;
         namespace.ip("link set lo up")?;
+        // What IPv6 says by itself would be counted beside what a test sends.
+        namespace.within(|| {
+            for scope in ["all", "default"] {
+                let path = format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6");
+                if std::path::Path::new(&path).exists() {
+                    std::fs::write(path, "1")?;
+                }
+            }
+            Ok(())
+        })?;
         Ok(namespace)
     }
 
@@ -149,7 +159,10 @@ impl<'a> End<'a> {
         let words = [
             "-K", self.name, "tx", "off", "tso", "off", "gso", "off", "gro", "on",
         ];
-        run(self.namespace.command("ethtool").args(words))?;
+        run(self.namespace.command("ethtool").args(words)).map(drop)
+    }
+
+    fn up(&self) -> Result<()> {
         self.namespace
             .ip(&format!("link set {} up", self.name))
             .map(drop)
@@ -167,8 +180,11 @@ pub fn connect(a: &End, b: &End) -> Result<()> {
         b.name,
         b.namespace.name()
     ))?;
+    // A veth looks when it is brought up whether its peer would receive from XDP.
     a.tune()?;
-    b.tune()
+    b.tune()?;
+    a.up()?;
+    b.up()
 }
 
 pub struct Topology {
@@ -263,6 +279,19 @@ impl Topology {
             .ip(&format!("address add {CLIENT}/24 dev eth0"))?;
         self.client.ip(&format!("route add default via {FRONT}"))?;
         Ok(())
+    }
+
+    /// Prints what its namespaces saw, for a test that failed.
+    pub fn describe(&self) {
+        for namespace in [&self.client, &self.balancer]
+            .into_iter()
+            .chain(&self.backends)
+        {
+            eprintln!("---- {}", namespace.name());
+            for words in ["-s link show", "neigh show", "route show"] {
+                eprintln!("{}", namespace.ip(words).unwrap_or_default());
+            }
+        }
     }
 
     /// The MAC address of an interface of the balancer.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 /// How long anything may take: about ten times what it does.
-pub const CAP: Duration = Duration::from_secs(20);
+pub const CAP: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Asks until there is an answer.

@@ -23,6 +23,14 @@ struct Site {
     topology: Topology,
 }
 
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.topology.describe();
+        }
+    }
+}
+
 impl Site {
     /// Backends each on a subnet of their own.
     fn routed(backends: u8) -> Self {
