@@ -105,10 +105,7 @@ pub fn compile(intent: &Intent, facts: &Facts, previous: &Previous, limits: &Lim
 
     let replies = replies::compile(&paths, previous, limits);
     let mut neighbours = replies.neighbours;
-    neighbours.extend(towards.found.values().filter_map(|path| match path {
-        Path::Out { neighbour, .. } => Some(*neighbour),
-        _ => None,
-    }));
+    neighbours.extend(towards.found.values().filter_map(Path::neighbour));
     let interfaces = paths
         .attached()
         .map(|(slot, link)| (slot, interface(link)))
@@ -124,6 +121,9 @@ pub fn compile(intent: &Intent, facts: &Facts, previous: &Previous, limits: &Lim
         .copied()
         .collect();
     let (backends, retired) = rows.backends(&paths);
+    // Connections to a retired backend need its next hop as much as any.
+    let kept = retired.iter().filter_map(|id| backends.get(id));
+    neighbours.extend(kept.filter_map(|row| paths.find(row.key.endpoint.addr).neighbour()));
     let tables = Tables {
         interfaces,
         hops: replies.hops,

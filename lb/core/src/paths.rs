@@ -41,6 +41,17 @@ pub enum Path {
     OwnAddress,
 }
 
+impl Path {
+    /// Whom packets are handed to, if there is a way out.
+    #[must_use]
+    pub fn neighbour(&self) -> Option<Neighbour> {
+        match self {
+            Self::Out { neighbour, .. } => Some(*neighbour),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> Paths<'a> {
     #[must_use]
     pub fn new(facts: &'a Facts) -> Self {

@@ -402,6 +402,8 @@ fn a_removed_backend_keeps_its_row_while_connections_lead_to_it() {
         let (kept, row) = compiled.backend(TWO).unwrap();
         assert_eq!(kept, id);
         assert!(row.hop.is_some());
+        let neighbour = (11, row.key.endpoint.addr);
+        assert!(compiled.neighbours.contains(&neighbour), "kept resolved");
         assert!(compiled.retired.contains(&id));
         assert!(compiled.tables.image.repliers.contains(&row.key));
         assert_eq!(compiled.shared(A).len(), 1);
