@@ -16,7 +16,7 @@
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread::JoinHandle;
 
@@ -162,6 +162,18 @@ impl<'a> End<'a> {
         run(self.namespace.command("ethtool").args(words)).map(drop)
     }
 
+    /// A program that passes everything. With one, a veth receives what its peer sends back by
+    /// XDP_TX; GRO is enough for what is redirected only.
+    fn receive_from_xdp(&self, program: &Path) -> Result<()> {
+        self.namespace
+            .ip(&format!(
+                "link set dev {} xdp object {} section xdp",
+                self.name,
+                program.display()
+            ))
+            .map(drop)
+    }
+
     fn up(&self) -> Result<()> {
         self.namespace
             .ip(&format!("link set {} up", self.name))
@@ -185,6 +197,22 @@ pub fn connect(a: &End, b: &End) -> Result<()> {
     b.tune()?;
     a.up()?;
     b.up()
+}
+
+/// Compiles the program of `End::receive_from_xdp`.
+fn pass_program(directory: &Path) -> Result<PathBuf> {
+    const SOURCE: &str =
+        "__attribute__((section(\"xdp\"), used)) int pass(void *context) { return 2; }";
+    let (source, object) = (directory.join("pass.c"), directory.join("pass.o"));
+    std::fs::write(&source, SOURCE)?;
+    let clang = std::env::var_os("CLANG").unwrap_or_else(|| "clang-19".into());
+    let flags = ["-O2", "-g", "-target", "bpf", "-c"];
+    run(Command::new(clang)
+        .args(flags)
+        .arg(&source)
+        .arg("-o")
+        .arg(&object))?;
+    Ok(object)
 }
 
 pub struct Topology {
@@ -221,6 +249,11 @@ impl Topology {
             backend.ip(&format!("route add default via 31.0.{number}.254"))?;
         }
         let numbers = 1..=backends;
+        let directory = tempfile::tempdir()?;
+        let program = pass_program(directory.path())?;
+        for namespace in topology.backends.iter().chain([&topology.client]) {
+            End::of(namespace, "eth0").receive_from_xdp(&program)?;
+        }
         topology.addresses = numbers
             .clone()
             .map(|number| Ipv4Addr::new(31, 0, number, 1))
@@ -248,6 +281,9 @@ impl Topology {
         };
         plug(&topology.client, "eth0", "client")?;
         plug(&topology.balancer, "front", "balancer")?;
+        let directory = tempfile::tempdir()?;
+        let program = pass_program(directory.path())?;
+        End::of(switch, "balancer").receive_from_xdp(&program)?;
         for (number, backend) in (11u8..).zip(&topology.backends) {
             plug(backend, "eth0", &format!("backend{number}"))?;
             backend.ip(&format!("address add 10.0.0.{number}/24 dev eth0"))?;

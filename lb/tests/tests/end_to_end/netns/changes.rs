@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use lb_tests::topology::mac;
 use lb_tests::traffic::{Connection, exchange, get, udp};
 use lb_tests::wait::until;
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
+use serde_json::Value;
 
 use super::{DNS, Site, VIP, WEB};
 
@@ -19,6 +21,13 @@ fn with_backends(site: &Site, backends: &str) {
         .request("PUT", "/v1/documents/api", &document)
         .unwrap();
     assert!((200..300).contains(&status), "{status} {answer}");
+    let count = backends.matches("address").count();
+    until("the backends to be listed", || {
+        let services = services(site)?;
+        let listed = find(&services, "tcp")["backends"].as_array().map(Vec::len);
+        Ok((listed == Some(count)).then_some(()))
+    })
+    .unwrap();
     site.daemon.programmed().unwrap();
 }
 
@@ -145,6 +154,23 @@ fn what_somebody_deletes_from_the_maps_comes_back() {
     assert!(Path::new(&site.daemon.socket()).exists());
 }
 
+/// Longer than it takes the daemon to read counters again.
+const REFRESH: Duration = Duration::from_millis(1500);
+
+fn services(site: &Site) -> anyhow::Result<Value> {
+    let (_, services) = site.daemon.get("/v1/services")?;
+    Ok(services)
+}
+
+fn find<'a>(services: &'a Value, protocol: &str) -> &'a Value {
+    let all = services
+        .as_array()
+        .or_else(|| services["items"].as_array())
+        .unwrap();
+    let is = |service: &&Value| service["spec"]["protocol"] == protocol;
+    all.iter().find(is).unwrap()
+}
+
 #[test]
 #[ignore = "needs root: run make test"]
 fn every_packet_is_counted_exactly_once() {
@@ -158,16 +184,21 @@ fn every_packet_is_counted_exactly_once() {
     for _ in 0..25 {
         exchange(&socket, DNS, "count me").unwrap();
     }
-    // The last ACKs of a closing connection are on their way for a moment.
+    // The daemon reads counters now and then; the last ACKs of a connection take a moment, too.
+    let dns = |services: &Value| find(services, "udp")["traffic"]["packetsOut"] == 25;
+    until("counters to show it", || {
+        Ok(dns(&services(&site)?).then_some(()))
+    })
+    .unwrap();
     let counters = || {
         site.daemon
             .get("/v1/status")
             .map(|(_, status)| status["dataPlane"].clone())
     };
     let steady = until("counters to rest", || {
-        let first = counters()?;
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        Ok((counters()? == first).then_some(first))
+        let first = (counters()?, services(&site)?);
+        std::thread::sleep(REFRESH);
+        Ok(((counters()?, services(&site)?) == first).then_some(first.0))
     })
     .unwrap();
     let number = |name: &str| steady[name].as_u64().unwrap();
@@ -176,24 +207,13 @@ fn every_packet_is_counted_exactly_once() {
         number("tx") + number("passed") + number("dropped"),
         "{steady}"
     );
-    let (_, services) = site.daemon.get("/v1/services").unwrap();
-    let services = services
-        .as_array()
-        .or_else(|| services["items"].as_array())
-        .unwrap()
-        .clone();
-    let dns = services
-        .iter()
-        .find(|service| service["spec"]["protocol"] == "udp")
-        .unwrap();
+    let services = services(&site).unwrap();
+    let dns = find(&services, "udp");
     assert_eq!(dns["traffic"]["packetsIn"], 25, "{dns}");
     assert_eq!(dns["traffic"]["packetsOut"], 25, "{dns}");
     assert_eq!(dns["traffic"]["connections"], 1, "{dns}");
     assert_eq!(dns["traffic"]["dropped"], 0, "{dns}");
-    let web = services
-        .iter()
-        .find(|service| service["spec"]["protocol"] == "tcp")
-        .unwrap();
+    let web = find(&services, "tcp");
     assert_eq!(web["traffic"]["connections"], 10, "{web}");
     let by_backend = |name: &str| -> u64 {
         let backends = web["backends"].as_array().unwrap();
