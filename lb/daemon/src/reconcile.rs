@@ -249,10 +249,7 @@ impl<P: DataPlane> Reconciler<P> {
             .plane
             .read()
             .map_err(|error| chain("read back the tables", &error))?;
-        self.live = self
-            .plane
-            .connections()
-            .map_err(|error| chain("count connections", &error))?;
+        self.count_connections()?;
         if let Some(known) = &self.have {
             for (kind, rows) in drift::between(known, &read) {
                 *self.counters.corrections.entry(kind).or_default() += rows;
@@ -267,6 +264,14 @@ impl<P: DataPlane> Reconciler<P> {
                 .retain(|id| !read.image.services.contains_key(id));
         }
         self.have = Some(read);
+        Ok(())
+    }
+
+    fn count_connections(&mut self) -> Result<(), String> {
+        self.live = self
+            .plane
+            .connections()
+            .map_err(|error| chain("count connections", &error))?;
         Ok(())
     }
 
@@ -337,6 +342,7 @@ impl<P: DataPlane> Reconciler<P> {
         have: &Tables,
     ) -> Result<Tables, String> {
         let mut have = std::borrow::Cow::Borrowed(have);
+        let mut counted = false;
         loop {
             let facts = Facts {
                 links: links.clone(),
@@ -351,7 +357,14 @@ impl<P: DataPlane> Reconciler<P> {
                 assignments: &self.assignments,
             };
             let compiled = compile(inputs.intent, &facts, &previous, &self.plane.limits());
-            let refused = self.apply(&plan(&have, &compiled.tables))?;
+            let ops = plan(&have, &compiled.tables);
+            // No row goes by a count from before the backend was retired.
+            let drops = ops.iter().any(|op| matches!(op, Op::DropBackend(_)));
+            if drops && !std::mem::replace(&mut counted, true) {
+                self.count_connections()?;
+                continue;
+            }
+            let refused = self.apply(&ops)?;
             match refused {
                 None => return Ok(self.adopt(compiled)),
                 Some((slot, failure)) => {

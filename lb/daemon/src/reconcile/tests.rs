@@ -283,3 +283,27 @@ fn waits_between_failures_double_up_to_half_a_minute() {
     assert_eq!(waits[3], Duration::from_millis(800));
     assert_eq!(waits[11], Duration::from_secs(30));
 }
+
+#[test]
+fn a_backend_keeps_its_row_for_connections_begun_since_the_tables_were_read_back() {
+    let mut world = World::programmed();
+    let tables = &world.plane().twin.tables;
+    let service = *tables.image.services.keys().next().unwrap();
+    let gone = tables
+        .backends
+        .iter()
+        .find(|(_, row)| row.key.endpoint.to_string().starts_with("10.2.0.3"))
+        .map(|(id, _)| *id)
+        .unwrap();
+    world.plane().twin.connections.insert((service, gone), 5);
+    let fewer = document(&[80, 81], &["10.2.0.2"]);
+    world.intent.documents.insert(Source::Api, fewer);
+    for _ in 0..3 {
+        world.pass(Depth::Known);
+        assert!(world.plane().twin.tables.backends.contains_key(&gone));
+    }
+    world.plane().twin.connections.clear();
+    world.pass(Depth::ReadBack);
+    world.pass(Depth::Known);
+    assert!(!world.plane().twin.tables.backends.contains_key(&gone));
+}
