@@ -138,12 +138,11 @@ programmed() {
 }
 
 # Requests one after another; prints an answer each, or "lost".
-requests() {
-	within client bash -c '
-		for ((i = 0; i < $1; i++)); do
-			curl -s --max-time 2 "http://$2/" 2>&1 || echo "lost"
-		done' requests "$1" "$VIP"
-}
+cat >"$WORK/requests.sh" <<'REQUESTS'
+for ((i = 0; i < $1; i++)); do
+	curl -s --max-time 2 "http://$2/" || echo lost
+done
+REQUESTS
 
 shares() {
 	sort "$1" | uniq -c | while read -r count name; do
@@ -184,12 +183,11 @@ until_so "the service to be forwarded" programmed
 
 say "3. $REQUESTS HTTP requests from the client"
 echo "$green\$ curl http://$VIP/$plain     $dim# $REQUESTS times$plain"
-requests $REQUESTS >"$WORK/answers"
+within client bash "$WORK/requests.sh" $REQUESTS $VIP >"$WORK/answers"
 shares "$WORK/answers"
 
 say "4. loxid is killed (-9) in the middle of $((REQUESTS * 2)) requests: forwarding is the kernel's"
-touch "$WORK/killed"
-requests $((REQUESTS * 2)) >"$WORK/killed" 2>/dev/null &
+nsenter --net="/run/netns/$ID-client" bash "$WORK/requests.sh" $((REQUESTS * 2)) $VIP >"$WORK/killed" &
 client=$!
 PIDS+=("$client")
 until_so "the first answers" test -s "$WORK/killed"

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lb_tests::topology::{End, Topology, connect};
 use lb_tests::traffic::{Connection, exchange, get, udp};
 use lb_tests::wait::{CAP, until};
 
@@ -84,18 +85,42 @@ fn stopping_keeps_forwarding_and_detaching_ends_it() {
 
 #[test]
 #[ignore = "needs root: run make test"]
-fn an_interface_that_vanishes_and_comes_back_is_attached_again_on_request() {
+fn an_interface_that_vanishes_is_reported_and_attached_again_when_it_is_back() {
     let site = Site::routed(1);
-    site.topology.balancer.ip("link delete back1").unwrap();
-    until("the interface to be reported", || {
+    site.dns("");
+    let client = udp(&site.topology.client, 0).unwrap();
+    exchange(&client, DNS, "before").unwrap();
+    let attached = |name: &str| -> anyhow::Result<bool> {
         let (_, interfaces) = site.daemon.get("/v1/interfaces")?;
-        Ok((!interfaces
-            .to_string()
-            .contains(r#""attached":true,"driver":"veth","ifindex":0"#))
-        .then_some(()))
+        let all = interfaces
+            .as_array()
+            .or_else(|| interfaces["items"].as_array());
+        let is = |one: &&serde_json::Value| one["name"] == name;
+        Ok(all
+            .and_then(|all| all.iter().find(is))
+            .is_some_and(|one| one["attached"] == true))
+    };
+    assert!(attached("back1").unwrap());
+    site.topology.balancer.ip("link delete back1").unwrap();
+    until("the interface to be missed", || {
+        Ok((!attached("back1")?).then_some(()))
     })
     .unwrap();
-    assert_eq!(site.daemon.get("/readyz").unwrap().0, 200);
+    assert!(attached("front").unwrap(), "the others stay");
+
+    let Topology {
+        balancer, backends, ..
+    } = &site.topology;
+    connect(&End::of(balancer, "back1"), &End::of(&backends[0], "eth0")).unwrap();
+    balancer.ip("address add 31.0.1.254/24 dev back1").unwrap();
+    backends[0].ip("address add 31.0.1.1/24 dev eth0").unwrap();
+    backends[0].ip("route add default via 31.0.1.254").unwrap();
+    until("the interface to be attached", || {
+        Ok(attached("back1")?.then_some(()))
+    })
+    .unwrap();
+    site.daemon.programmed().unwrap();
+    exchange(&udp(&site.topology.client, 0).unwrap(), DNS, "after").unwrap();
 }
 
 #[test]
