@@ -43,7 +43,7 @@ impl Namespace {
         namespace.within(|| {
             for scope in ["all", "default"] {
                 let path = format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6");
-                if std::path::Path::new(&path).exists() {
+                if Path::new(&path).exists() {
                     std::fs::write(path, "1")?;
                 }
             }
