@@ -52,10 +52,10 @@ impl Arena {
     /// Gives back a run that was taken.
     pub fn give(&mut self, first: u32, len: u32) {
         let mut run = (first, len);
-        if let Some((&before, &count)) = self.free.range(..first).next_back() {
-            if before + count == first {
-                run = (before, count + len);
-            }
+        if let Some((&before, &count)) = self.free.range(..first).next_back()
+            && before + count == first
+        {
+            run = (before, count + len);
         }
         if let Some(count) = self.free.remove(&(first + len)) {
             run.1 += count;

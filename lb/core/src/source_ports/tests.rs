@@ -30,11 +30,9 @@ proptest! {
         if let Err(
             SourcePortsError::Local { remedy, .. } | SourcePortsError::Listener { remedy, .. },
         ) = checked
-        {
-            if let Some(free) = remedy.0 {
+            && let Some(free) = remedy.0 {
                 prop_assert_eq!(free.check(&local, &listeners), Ok(()));
             }
-        }
     }
 }
 
