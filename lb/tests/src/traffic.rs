@@ -74,6 +74,23 @@ impl Server {
         }))
     }
 
+    /// TCP that sends back what it gets.
+    ///
+    /// # Errors
+    /// The address can't be listened on.
+    pub fn echo(namespace: &Namespace, address: Ipv4Addr, port: u16) -> Result<Self> {
+        let listener = namespace.within(move || Ok(TcpListener::bind((address, port))?))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self::run(move || match listener.accept() {
+            Ok((stream, _)) => {
+                let _ = stream.set_nonblocking(false);
+                let _ = stream.set_read_timeout(Some(CAP));
+                std::thread::spawn(move || std::io::copy(&mut &stream, &mut &stream));
+            }
+            Err(_) => std::thread::sleep(PATIENCE / 10),
+        }))
+    }
+
     /// HTTP on port 8080 and UDP on port 5353 of every backend; names are `b1`, `b2`, ...
     ///
     /// # Errors
@@ -194,6 +211,53 @@ impl Connection {
 /// It is refused, or nothing comes back.
 pub fn get(namespace: &Namespace, to: SocketAddrV4) -> Result<Reply> {
     Connection::open(namespace, to)?.ask()
+}
+
+/// Sends bytes to an echo server and gets them back, both at once.
+///
+/// # Errors
+/// The connection is reset, or other bytes come back.
+pub fn transfer(namespace: &Namespace, to: SocketAddrV4, bytes: Vec<u8>) -> Result<()> {
+    let Connection(mut stream) = Connection::open(namespace, to)?;
+    let (sent, mut writer) = (bytes.clone(), stream.try_clone()?);
+    let sender = std::thread::spawn(move || {
+        writer.write_all(&sent)?;
+        writer.shutdown(std::net::Shutdown::Write)
+    });
+    let mut back = Vec::new();
+    stream
+        .read_to_end(&mut back)
+        .context("read what comes back")?;
+    sender.join().expect("a sender does not panic")?;
+    anyhow::ensure!(
+        back == bytes,
+        "{} bytes were sent, {} came back",
+        bytes.len(),
+        back.len()
+    );
+    Ok(())
+}
+
+/// How a closed port answers a TCP connection and a datagram.
+///
+/// # Errors
+/// Somebody answers, or nobody at all.
+pub fn refusals(namespace: &Namespace, tcp: SocketAddrV4, udp: SocketAddrV4) -> Result<()> {
+    namespace.within(move || {
+        let refused = |result: std::io::Result<()>, what: &str| match result {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
+            other => bail!("{what}: {other:?}, not refused"),
+        };
+        refused(
+            TcpStream::connect_timeout(&tcp.into(), CAP).map(drop),
+            "TCP",
+        )?;
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.set_read_timeout(Some(CAP))?;
+        socket.connect(udp)?;
+        socket.send(b"anybody?")?;
+        refused(socket.recv(&mut [0; 64]).map(drop), "UDP")
+    })
 }
 
 /// A UDP socket in a namespace, at a port of the caller's choice (or 0).

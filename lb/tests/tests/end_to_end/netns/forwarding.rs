@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use lb_tests::topology::{CLIENT, FRONT, Topology};
-use lb_tests::traffic::{exchange, get, ping, udp};
+use lb_tests::traffic::{Server, exchange, get, ping, refusals, transfer, udp};
+use lb_tests::wait::until;
 
 use super::{DNS, Site, VIP, WEB};
 
@@ -210,4 +211,80 @@ fn client_and_backends_may_be_on_the_same_interface() {
         "{replies:?}"
     );
     assert_ne!(replies[0].backend, replies[1].backend);
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn megabytes_pass_whole_both_ways_in_every_mode() {
+    let site = Site::routed(1);
+    let Topology {
+        client,
+        backends,
+        addresses,
+        ..
+    } = &site.topology;
+    let _echo = Server::echo(&backends[0], addresses[0], 7000).unwrap();
+    let bytes: Vec<u8> = (0..4u32 << 20)
+        .map(|index| (index ^ index >> 9) as u8)
+        .collect();
+    for (port, mode) in (7001..).zip(["default", "fullnat", "onearm"]) {
+        let endpoints = site.endpoints();
+        site.daemon
+            .create(&format!(
+                "{VIP} --tcp={port}:7000 {endpoints} --mode={mode}"
+            ))
+            .unwrap();
+        transfer(client, SocketAddrV4::new(VIP, port), bytes.clone()).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn a_closed_port_of_a_backend_is_reported_to_the_client_in_every_mode() {
+    let site = Site::routed(1);
+    for (port, mode) in (7001..).zip(["default", "fullnat", "onearm"]) {
+        let endpoints = site.endpoints();
+        let ports = format!("--tcp={port}:9 --udp={port}:9");
+        site.daemon
+            .create(&format!("{VIP} {ports} {endpoints} --mode={mode}"))
+            .unwrap();
+        let closed = SocketAddrV4::new(VIP, port);
+        refusals(&site.topology.client, closed, closed).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn a_service_without_backends_refuses_at_once() {
+    let site = Site::routed(1);
+    site.daemon
+        .loxictl(&format!("create lb {VIP} --tcp=80 --udp=80"))
+        .unwrap();
+    until("the service to refuse", || {
+        refusals(&site.topology.client, WEB, WEB).map(Some)
+    })
+    .unwrap();
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn two_vips_may_lead_to_one_backend() {
+    let site = Site::routed(1);
+    site.dns("");
+    let other = SocketAddrV4::new(Ipv4Addr::new(20, 0, 0, 2), 53);
+    let endpoints = site.endpoints();
+    site.daemon
+        .create(&format!("{} --udp=53:5353 {endpoints}", other.ip()))
+        .unwrap();
+    let socket = udp(&site.topology.client, 0).unwrap();
+    for text in ["once", "again"] {
+        let first = exchange(&socket, DNS, text).unwrap();
+        let second = exchange(&socket, other, text).unwrap();
+        assert_eq!(first.peer_ip(), second.peer_ip());
+        assert_ne!(
+            first.peer.port(),
+            second.peer.port(),
+            "the backend can tell them apart"
+        );
+    }
 }
