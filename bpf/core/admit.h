@@ -65,7 +65,8 @@ static __always_inline enum lb_reason lb_admit_backend(struct lb_flow *flow,
 		return LB_REASON_INTERFACE_GONE;
 	entry->reply = flow->came_from;
 	if (!(service->flags & LB_SERVICE_LAST_HOP))
-		entry->reply = lb_reply_by_route(flow->bank, entry->client, flow->came_from);
+		entry->reply = lb_reply_by_route(lb_route_find4(flow->bank, entry->client),
+						 flow->came_from);
 	if (service->flags & LB_SERVICE_FULLNAT) {
 		entry->flags = LB_CONN_SOURCE_TRANSLATED;
 		entry->source = service->flags & LB_SERVICE_SOURCE_INTERFACE ? backend->source[0] :

@@ -183,7 +183,21 @@ LB_SEAM int lb_forward_claim(__u32 position, __u32 tag, __u32 tick)
 	return 1;
 }
 
-/* Claims a free word of the emptier of a key's lines; LB_POSITION_NONE: there is none. */
+/* The emptier of two lines, but the first while it has room to spare. */
+static __always_inline bool lb_line_second(__u32 vacant, __u32 second)
+{
+	__u32 spare = lb_bits_count(vacant);
+
+	return spare <= LB_LINE_SPARE && lb_bits_count(second) > spare;
+}
+
+/* Of the vacant words the home, or the lowest. */
+static __always_inline __u32 lb_line_place(__u32 vacant, __u32 home)
+{
+	return (vacant >> home & 1 ? home : lb_bits_lowest(vacant)) % LB_LINE_WORDS;
+}
+
+/* Claims a free word in one of a key's lines; LB_POSITION_NONE: there is none. */
 static __always_inline __u32 lb_forward_occupy(const struct lb_insert *insert)
 {
 	struct lb_line *line = host_region(LB_REGION_CONN_FORWARD, insert->forward.line[0]);
@@ -195,15 +209,15 @@ static __always_inline __u32 lb_forward_occupy(const struct lb_insert *insert)
 		return LB_POSITION_NONE;
 	vacant = lb_line_vacant(line, LB_FORWARD_STATE);
 	second = lb_line_vacant(other, LB_FORWARD_STATE);
-	if (lb_bits_count(second) > lb_bits_count(vacant)) {
+	if (lb_line_second(vacant, second)) {
 		line = other;
 		number = insert->forward.line[1];
 		vacant = second;
 	}
 	if (!vacant)
 		return LB_POSITION_NONE;
-	index = lb_bits_lowest(vacant) % LB_LINE_WORDS;
-	at = &line->word[index];
+	index = lb_line_place(vacant, insert->forward.home);
+	at = &line->word[index % LB_LINE_WORDS];
 	word = lb_load64(at);
 	if (word & LB_FORWARD_STATE)
 		return LB_POSITION_NONE;
@@ -254,10 +268,10 @@ LB_SEAM int lb_forward_rescan4(struct lb_insert *insert, __u32 line, __u32 claim
 	return LB_INSERT_DONE;
 }
 
-/* Takes over the flow that exists. */
+/* Takes over the flow that exists. Should it be gone, the entry to insert is still whole. */
 LB_SEAM int lb_insert_adopt4(struct lb_insert *insert)
 {
-	struct lb_conn4 *entry;
+	struct lb_conn4 *entry, copy = {};
 	__u64 *at, read;
 
 	if (!insert)
@@ -266,13 +280,14 @@ LB_SEAM int lb_insert_adopt4(struct lb_insert *insert)
 	entry = host_region(LB_REGION_CONN4, insert->position);
 	if (!at || !entry)
 		return LB_INSERT_CONTENDED;
-	read = lb_conn_copy(&insert->entry, lb_after(entry, insert->word));
+	read = lb_conn_copy(&copy, lb_after(entry, insert->word));
 	if (!lb_forward_same(insert->word, lb_load64(lb_after(at, read))))
 		return LB_INSERT_CONTENDED;
+	insert->entry = copy;
 	return LB_INSERT_EXISTS;
 }
 
-/* A free R word of the emptier line. */
+/* A free R word in one of a key's lines. */
 static __always_inline __u32 lb_reverse_choose(const struct lb_hash *hash)
 {
 	const struct lb_line *line = host_region(LB_REGION_CONN_REVERSE, hash->line[0]);
@@ -283,13 +298,13 @@ static __always_inline __u32 lb_reverse_choose(const struct lb_hash *hash)
 		return LB_POSITION_NONE;
 	vacant = lb_line_vacant(line, LB_REVERSE_STATE);
 	second = lb_line_vacant(other, LB_REVERSE_STATE);
-	if (lb_bits_count(second) > lb_bits_count(vacant)) {
+	if (lb_line_second(vacant, second)) {
 		number = hash->line[1];
 		vacant = second;
 	}
 	if (!vacant)
 		return LB_POSITION_NONE;
-	return number * LB_LINE_WORDS + lb_bits_lowest(vacant);
+	return number * LB_LINE_WORDS + lb_line_place(vacant, hash->home);
 }
 
 /* What the owner of an R word is worth: as an F word. */

@@ -9,6 +9,9 @@
 #include "conn_state.h"
 #include "host.h"
 
+/* Free words that a key's first line keeps before its second is considered. */
+#define LB_LINE_SPARE 2
+
 /* 1 if one of two values below 2^63 is less than the other. */
 static __always_inline __u64 lb_is_less(__u64 value, __u64 other)
 {

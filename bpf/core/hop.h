@@ -28,16 +28,28 @@ static __always_inline __u32 lb_hop_slot(__u64 hop)
 	return hop >> LB_HOP_SLOT_SHIFT & (LB_MAX_INTERFACES - 1);
 }
 
-/* The slot of an interface, or LB_MAX_INTERFACES. */
-LB_SEAM __u32 lb_interface_find(__u32 ifindex)
+static __always_inline bool lb_interface_is(__u32 slot, __u32 ifindex)
+{
+	const struct lb_interface *interface = host_region(LB_REGION_INTERFACES, slot);
+
+	return interface && interface->ifindex == ifindex;
+}
+
+LB_SEAM __u32 lb_interface_search(__u32 ifindex)
 {
 	for (__u32 slot = 0; slot < LB_MAX_INTERFACES; slot++) {
-		const struct lb_interface *interface = host_region(LB_REGION_INTERFACES, slot);
-
-		if (interface && interface->ifindex == ifindex)
+		if (lb_interface_is(slot, ifindex))
 			return slot;
 	}
 	return LB_MAX_INTERFACES;
+}
+
+/* The slot of an interface, or LB_MAX_INTERFACES. Most boxes have two. */
+static __always_inline __u32 lb_interface_find(__u32 ifindex)
+{
+	if (lb_interface_is(0, ifindex))
+		return 0;
+	return lb_interface_is(1, ifindex) ? 1 : lb_interface_search(ifindex);
 }
 
 /* The hop word that leads back to where a packet came from; 0 if that is not attached. */
@@ -51,7 +63,7 @@ static __always_inline __u64 lb_hop_back(const __u8 *source_mac, __u32 ifindex)
 }
 
 /* Longest prefix match by strides of eight bits: a route value. */
-LB_SEAM __u32 lb_route_find4(__u32 bank, __be32 address)
+static __always_inline __u32 lb_route_find4(__u32 bank, __be32 address)
 {
 	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank & 1);
 	const __u32 nodes = host_config()->route_nodes;
@@ -74,10 +86,16 @@ LB_SEAM __u32 lb_route_find4(__u32 bank, __be32 address)
 	return value;
 }
 
-static __always_inline __u64 lb_reply_by_route(__u32 bank, __be32 client, __u64 came_from)
+/* The same for an established flow whose routes have changed. */
+LB_SEAM __u32 lb_route_again4(__u32 bank, __be32 address)
+{
+	return lb_route_find4(bank, address);
+}
+
+/* The reply word that a route value means. */
+static __always_inline __u64 lb_reply_by_route(__u32 route, __u64 came_from)
 {
 	struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
-	__u32 route = lb_route_find4(bank, client);
 
 	if ((route & LB_ROUTE_KIND) != LB_ROUTE_HOP || !control)
 		return came_from;
@@ -107,7 +125,7 @@ static __always_inline __u64 lb_reply_hop(__u64 word, __u32 bank, __be32 client,
 		return word;
 	control = host_region(LB_REGION_CONTROL, 0);
 	if (control && (word >> 32 & 0xffff) != (control->route_generation & 0xffff)) {
-		found = lb_reply_by_route(bank, client, 0);
+		found = lb_reply_by_route(lb_route_again4(bank, client), 0);
 		if (found) {
 			word = found;
 			lb_reply_store(position, word);
