@@ -94,7 +94,6 @@ enum lb_reason {
 	LB_REASON_NO_BACKEND_PASS, /* pass: the service has no backend and passes */
 	LB_REASON_NO_BACKEND, /* drop: the service has no usable backend */
 	LB_REASON_NO_FLOW, /* drop: TCP to a service, of no known flow, without SYN */
-	LB_REASON_CLOSED_FLOW, /* drop: TCP of a flow that was reset */
 	LB_REASON_NEXT_HOP_UNRESOLVED, /* drop: the next hop's MAC address is not known */
 	LB_REASON_TABLE_FULL, /* drop: no room for a connection; live ones are never evicted */
 	LB_REASON_TABLE_CONTENDED, /* drop: gave up inserting beside other CPUs */
