@@ -6,11 +6,11 @@ use lb_tests::host::{Host, User, Xdp};
 use lb_tests::run::{prefixes, run};
 
 /// Applies a check to every case, and says all that fail.
-fn each(host: &mut dyn FnMut(&Case) -> anyhow::Result<()>) {
+fn each(check: &mut dyn FnMut(&Case) -> anyhow::Result<()>) {
     let cases = case::all().expect("the cases are well-formed");
     let failures: Vec<String> = cases
         .iter()
-        .filter_map(|case| host(case).err())
+        .filter_map(|case| check(case).err())
         .map(|error| format!("{error:#}"))
         .collect();
     let count = failures.len();
