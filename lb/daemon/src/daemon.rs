@@ -47,6 +47,22 @@ pub struct Daemon<P> {
     state: Arc<State>,
 }
 
+/// An answer that is due. It is given when everybody can see what it tells of: who reads next
+/// finds what they wrote.
+#[must_use]
+pub struct Answer(Box<dyn FnOnce() + Send>);
+
+impl Answer {
+    fn of<T: Send + 'static>(reply: tokio::sync::oneshot::Sender<T>, result: T) -> Self {
+        // An answer that nobody waits for is nobody's loss.
+        Answer(Box::new(move || drop(reply.send(result))))
+    }
+
+    pub fn give(self) {
+        (self.0)();
+    }
+}
+
 impl<P: DataPlane> Daemon<P> {
     /// `plane`: Err says why there is none. `notes` are shown as warnings as long as the daemon runs.
     pub fn new(
@@ -180,9 +196,8 @@ impl<P: DataPlane> Daemon<P> {
         }
     }
 
-    /// Does what is asked for, and answers.
-    pub fn command(&mut self, command: Command) {
-        // An answer that nobody waits for is nobody's loss.
+    /// Does what is asked for. The answer is given by the caller, once the state is published.
+    pub fn command(&mut self, command: Command) -> Answer {
         match command {
             Command::PutDocument {
                 source,
@@ -193,7 +208,7 @@ impl<P: DataPlane> Daemon<P> {
                 reply,
             } => {
                 let result = self.put_document(source, document, &precondition, dry_run, &actor);
-                let _ = reply.send(self.counted(dry_run, result));
+                Answer::of(reply, self.counted(dry_run, result))
             }
             Command::DeleteDocument {
                 source,
@@ -203,7 +218,7 @@ impl<P: DataPlane> Daemon<P> {
                 reply,
             } => {
                 let result = self.delete_document(source, &precondition, dry_run, &actor);
-                let _ = reply.send(self.counted(dry_run, result));
+                Answer::of(reply, self.counted(dry_run, result))
             }
             Command::Edit {
                 edit,
@@ -213,29 +228,23 @@ impl<P: DataPlane> Daemon<P> {
                 reply,
             } => {
                 let result = self.edit(&edit, &precondition, dry_run, &actor);
-                let _ = reply.send(self.counted(dry_run, result));
+                Answer::of(reply, self.counted(dry_run, result))
             }
             Command::Attach {
                 interface,
                 mode,
                 actor,
                 reply,
-            } => {
-                let _ = reply.send(self.attach(&interface, mode, &actor));
-            }
+            } => Answer::of(reply, self.attach(&interface, mode, &actor)),
             Command::Detach {
                 interface,
                 actor,
                 reply,
-            } => {
-                let _ = reply.send(self.detach(&interface, &actor));
-            }
-            Command::Connections { query, reply } => {
-                let _ = reply.send(self.connections(&query));
-            }
+            } => Answer::of(reply, self.detach(&interface, &actor)),
+            Command::Connections { query, reply } => Answer::of(reply, self.connections(&query)),
             Command::Metrics { reply } => {
                 self.collect(false);
-                let _ = reply.send(Ok(self.metrics()));
+                Answer::of(reply, Ok(self.metrics()))
             }
         }
     }

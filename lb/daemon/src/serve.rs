@@ -49,9 +49,10 @@ pub async fn run<P: DataPlane>(
         let tick = daemon
             .retry_at()
             .map_or(next_tick, |retry| retry.min(next_tick));
+        let mut answer = None;
         tokio::select! {
             command = seat.commands.recv() => match command {
-                Some(command) => daemon.command(command),
+                Some(command) => answer = Some(daemon.command(command)),
                 None => return Ok(()),
             },
             changed = watcher.changed() => match changed {
@@ -87,6 +88,9 @@ pub async fn run<P: DataPlane>(
             _ = signals.interrupt.recv() => return stop(&notifier),
         }
         publish(&seat.state, daemon.state());
+        if let Some(answer) = answer {
+            answer.give();
+        }
         if let Err(error) = watcher.keep(&daemon.neighbours()) {
             tracing::debug!("{}", line(&error));
         }

@@ -34,7 +34,7 @@ impl World {
 
     fn ask<T>(&mut self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ControlError> {
         let (reply, mut answer) = oneshot::channel();
-        self.daemon.command(command(reply));
+        self.daemon.command(command(reply)).give();
         answer
             .try_recv()
             .expect("every command is answered at once")
