@@ -114,3 +114,22 @@ fn a_service_that_is_not_forwarded_says_why() {
     }
     assert_eq!(reason("20.0.0.2"), "NoAttachedInterface");
 }
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn who_reads_next_finds_what_they_wrote() {
+    let site = Site::routed(1);
+    for port in 1..100 {
+        let body =
+            format!(r#"{{"services":[{{"vip":"20.0.0.1","port":{port},"protocol":"tcp"}}]}}"#);
+        let (status, answer) = site
+            .daemon
+            .request("PUT", "/v1/documents/api", &body)
+            .unwrap();
+        assert!((200..300).contains(&status), "{answer}");
+        let (_, document) = site.daemon.get("/v1/documents/api").unwrap();
+        assert_eq!(document["services"][0]["port"], port, "{document}");
+        let path = format!("/v1/services/20.0.0.1/{port}/tcp");
+        assert_eq!(site.daemon.get(&path).unwrap().0, 200);
+    }
+}
