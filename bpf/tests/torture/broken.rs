@@ -2,6 +2,8 @@
 
 use super::{Scratch, compile, crate_path, torture};
 
+const ATTEMPTS: u32 = 10;
+
 /// What replaces what in a file of the core; the text is there exactly once.
 struct Change {
     file: &'static str,
@@ -28,10 +30,16 @@ fn is_caught(name: &str, changes: &[Change]) {
         );
         std::fs::write(&path, text.replace(change.from, change.to)).unwrap();
     }
-    let output = torture(&compile(&scratch, &core));
-    let said = String::from_utf8_lossy(&output.stdout);
-    println!("{name}: {said}");
-    assert_eq!(output.status.code(), Some(1), "not noticed: {said}");
+    let program = compile(&scratch, &core);
+    // On a busy machine threads meet less often: one that is not noticed at once gets more time.
+    for _ in 0..ATTEMPTS {
+        let output = torture(&program);
+        println!("{name}: {}", String::from_utf8_lossy(&output.stdout));
+        if output.status.code() == Some(1) {
+            return;
+        }
+    }
+    panic!("{name}: not noticed in {ATTEMPTS} attempts");
 }
 
 #[test]
