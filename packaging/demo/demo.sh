@@ -84,19 +84,19 @@ until_so() {
 
 namespace() {
 	ip netns add "$ID-$1"
-	ip -n "$ID-$1" link set lo up
+	within "$1" ip link set lo up
 }
 
 # Checksums are made before a frame leaves, as XDP reads them; with GRO on, a veth receives what
 # its peer transmits by XDP.
 link() {
-	ip -n "$ID-$1" link add "$2" type veth peer name "$4" netns "$ID-$3"
+	within "$1" ip link add "$2" type veth peer name "$4" netns "$ID-$3"
 	within "$1" ethtool -K "$2" tx off gro on >/dev/null
 	within "$3" ethtool -K "$4" tx off gro on >/dev/null
-	ip -n "$ID-$1" address add "$5" dev "$2"
-	ip -n "$ID-$3" address add "$6" dev "$4"
-	ip -n "$ID-$1" link set "$2" up
-	ip -n "$ID-$3" link set "$4" up
+	within "$1" ip address add "$5" dev "$2"
+	within "$3" ip address add "$6" dev "$4"
+	within "$1" ip link set "$2" up
+	within "$3" ip link set "$4" up
 }
 
 backend() {
@@ -159,11 +159,11 @@ PICTURE
 namespace client
 namespace lb
 link lb front client eth0 10.10.10.1/24 10.10.10.2/24
-ip -n "$ID-client" route add default via 10.10.10.1
+within client ip route add default via 10.10.10.1
 for n in $(seq $BACKENDS); do
 	namespace "b$n"
 	link lb "back$n" "b$n" eth0 "31.31.$n.254/24" "31.31.$n.1/24"
-	ip -n "$ID-b$n" route add default via "31.31.$n.254"
+	within "b$n" ip route add default via "31.31.$n.254"
 	backend "$n"
 done
 for n in $(seq $BACKENDS); do

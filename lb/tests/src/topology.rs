@@ -60,14 +60,12 @@ impl Namespace {
         PathBuf::from("/run/netns").join(&self.name)
     }
 
-    /// `ip -n NAME WORDS`
+    /// `ip WORDS` inside; `ip -n` would need a root directory that is a mount.
     ///
     /// # Errors
     /// What it says.
     pub fn ip(&self, words: &str) -> Result<String> {
-        let output = run(Command::new("ip")
-            .args(["-n", &self.name])
-            .args(words.split_whitespace()))?;
+        let output = run(self.command("ip").args(words.split_whitespace()))?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
