@@ -31,11 +31,11 @@ pub struct Status {
     pub tables: Vec<TableUsage>,
 }
 
-/// Packets of services since the data plane was made: `rx = tx + passed + dropped`, exactly.
+/// Frames on attached interfaces, ever: `rx = tx + passed + dropped`, exactly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataPlane {
-    /// Received, and for a service or from a backend.
+    /// Received, whatever they were for.
     pub rx: u64,
     /// Handed to a driver.
     pub tx: u64,

@@ -204,7 +204,7 @@ fn packets(page: &mut String, plane: &DataPlane, colour: bool) {
         ..
     } = plane;
     *page += &format!(
-        "\nPackets of services: {rx} received = {tx} sent + {passed} passed + {dropped} dropped\n"
+        "\nFrames on attached interfaces: {rx} received = {tx} sent + {passed} passed + {dropped} dropped\n"
     );
     section(
         page,

@@ -300,7 +300,7 @@ fn status_is_a_page_for_people_and_the_wire_for_programs() {
          INTERFACE   ATTACHED   MODE     DRIVER       QUEUES   MTU    MESSAGE\n\
          eth0        yes        native   virtio_net   2        1500   -\n\n\
          Services: 1, all programmed\n\n\
-         Packets of services: 10 received = 7 sent + 1 passed + 2 dropped\n\n\
+         Frames on attached interfaces: 10 received = 7 sent + 1 passed + 2 dropped\n\n\
          REASON       CLASS   PACKETS   MEANING\n\
          no_backend   drop    2         no backend can take it\n\n\
          TABLE         USED   CAPACITY   FULL\n\
