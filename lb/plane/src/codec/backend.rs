@@ -52,10 +52,17 @@ fn source(backend: IpAddr, words: [u32; 4]) -> IpAddr {
     }
 }
 
+/// Writes a row. The counters of a key are its own: another's at this id begin at 0.
 pub(crate) fn put(regions: &Regions, id: BackendId, row: &BackendRow) -> Result<(), EncodeError> {
     within("backend", id.0.into(), regions.len(Region::Backends))?;
     let bytes = encode(row)?;
     let present = read(regions, id);
+    if present
+        .as_ref()
+        .is_none_or(|present| present.key != row.key)
+    {
+        forget(regions, id);
+    }
     if present.is_some_and(|present| (present.key, present.source) == (row.key, row.source)) {
         regions.store_u64(Region::Backends, id.0, HOP_WORD, bytes.hop);
     } else {
@@ -66,13 +73,18 @@ pub(crate) fn put(regions: &Regions, id: BackendId, row: &BackendRow) -> Result<
 
 /// Drops a row and its counters.
 pub(crate) fn drop(regions: &Regions, id: BackendId) -> Result<(), EncodeError> {
-    let rows = regions.len(Region::Backends);
-    within("backend", id.0.into(), rows)?;
+    within("backend", id.0.into(), regions.len(Region::Backends))?;
     regions.zero(Region::Backends, id.0);
+    forget(regions, id);
+    Ok(())
+}
+
+/// Zeroes the counters of a backend within the table.
+fn forget(regions: &Regions, id: BackendId) {
+    let rows = regions.len(Region::Backends);
     for cpu in 0..regions.config().cpu_slots {
         regions.zero(Region::BackendStats, cpu * rows + id.0);
     }
-    Ok(())
 }
 
 pub(crate) fn read(regions: &Regions, id: BackendId) -> Option<BackendRow> {

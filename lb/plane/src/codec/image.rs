@@ -26,9 +26,9 @@ pub(crate) fn read<'a>(
         );
     }
     for id in 0..config.max_services.min(1 << 16) {
-        let row: abi::lb_service = regions.read(Region::Services, bank * config.max_services + id);
-        if let Some(row) = service::decode(&row) {
-            image.services.insert(ServiceId(id as u16), row);
+        let id = ServiceId(id as u16);
+        if let Some(row) = service::read(regions, bank, id) {
+            image.services.insert(id, row);
         }
     }
     let Some(routes) = read_routes(regions, bank) else {

@@ -66,7 +66,7 @@ fn flags(row: &ServiceRow) -> u32 {
         | set(abi::LB_SERVICE_LAST_HOP, row.last_hop)
 }
 
-pub(crate) fn decode(row: &abi::lb_service) -> Option<ServiceRow> {
+fn decode(row: &abi::lb_service) -> Option<ServiceRow> {
     let has = |flag: u32| row.flags & flag != 0;
     if !has(abi::LB_SERVICE_USED) {
         return None;
@@ -109,6 +109,12 @@ pub(crate) fn decode(row: &abi::lb_service) -> Option<ServiceRow> {
             count: row.member_count,
         }),
     })
+}
+
+/// A row of a bank; None: free.
+pub(crate) fn read(regions: &Regions, bank: u32, id: ServiceId) -> Option<ServiceRow> {
+    let rows = regions.config().max_services;
+    decode(&regions.read(Region::Services, bank * rows + u32::from(id.0)))
 }
 
 /// Zeroes a service's counters and cursor, before its id is used again.
