@@ -48,7 +48,7 @@ pub enum OpenError {
     #[error("source ports {first}-{last}: give at least 64, none of them 0")]
     SourcePorts { first: u16, last: u16 },
     #[error(
-        "{path} is not a map of this version's; stop loxid, detach every interface and remove the pins"
+        "{path} is not a map of this version's; stop loxid and remove the directory it is in, which also ends forwarding"
     )]
     Mismatch { path: PathBuf },
     #[error("the kernel rejects the program; what was attached keeps running. It says:\n{log}")]

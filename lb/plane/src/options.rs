@@ -39,18 +39,18 @@ impl Default for OpenOptions {
     }
 }
 
-/// Above the ephemeral ports of an untouched box (32768 to 60999).
-pub const DEFAULT_SOURCE_PORTS: RangeInclusive<u16> = 61_000..=65_535;
+/// Below the ephemeral ports of an untouched box (32768 to 60999).
+pub const DEFAULT_SOURCE_PORTS: RangeInclusive<u16> = 10_240..=32_767;
 
-/// About 300 MB of maps, most of it connections.
+/// 1024 Maglev tables of 16381 slots, and room to replace each; the tables take about 155 MB.
 pub const DEFAULT_LIMITS: Limits = Limits {
-    services: 10_000,
+    services: 1_024,
     backends: 16_384,
-    hops: 4_096,
-    vips: 4_096,
-    slot_words: 1 << 22,
-    members: 1 << 17,
-    route_nodes: 4_096,
+    hops: 1_024,
+    vips: 1_024,
+    slot_words: 1 << 23,
+    members: 1 << 16,
+    route_nodes: 1_024,
     connections: 1 << 20,
 };
 
@@ -83,11 +83,11 @@ impl fmt::Display for Note {
             } => write!(
                 f,
                 "limit {limit}: {asked} is configured, the pinned maps have {pinned}; \
-                 to apply it, stop loxid, run `loxictl detach` on every interface and remove the pins"
+                 to apply it, run `loxictl detach --all`, stop loxid and remove the directory of pins"
             ),
             Note::SecretKept => f.write_str(
                 "hashSecret differs from that of the pinned maps, which stays in force; \
-                 to apply it, stop loxid, detach every interface and remove the pins",
+                 to apply it, run `loxictl detach --all`, stop loxid and remove the directory of pins",
             ),
             Note::OtherAbi { path } => {
                 write!(
