@@ -368,7 +368,8 @@ struct lb_stamps {
 #define LB_TIMEOUT_CLOSED 60
 #define LB_TIMEOUT_RESET 10
 #define LB_SOURCE_REST 60 /* ticks before a source port is used again towards a backend */
-#define LB_SOURCE_PROBES 16
+#define LB_SOURCE_PROBES 64 /* ports tried for a connection */
+#define LB_SOURCE_RESTING 8 /* of these, before a port that rests is taken */
 #define LB_INSERT_TRIES 4
 #define LB_ANSWERS_PER_TICK 1000 /* by cpu slot */
 

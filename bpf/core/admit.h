@@ -131,8 +131,8 @@ static __always_inline __be16 lb_source_port_next(__u32 backend)
 
 /*
  * Finds a source port for an entry whose own would not do, and inserts it. A port that rests
- * (the backend may still be in TIME_WAIT) is passed over; of LB_SOURCE_PROBES that all rest, the
- * longest rested is taken, and that is counted.
+ * (the backend may still be in TIME_WAIT) is passed over; where LB_SOURCE_RESTING probes find none
+ * better, the longest rested is taken, and that is counted.
  */
 static __always_inline int lb_admit_translated(struct lb_flow *flow)
 {
@@ -154,6 +154,8 @@ static __always_inline int lb_admit_translated(struct lb_flow *flow)
 				early = entry->source_port;
 				oldest = rested;
 			}
+			if (probe >= LB_SOURCE_RESTING - 1)
+				break;
 			continue;
 		}
 		result = lb_admit_insert(flow);

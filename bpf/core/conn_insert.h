@@ -131,8 +131,11 @@ static __always_inline void lb_conn_reply4(const struct lb_conn4 *conn, struct l
 	};
 }
 
-/* Ends what the entry of a busy F word says: its R word is freed, its source port rests. */
-LB_SEAM int lb_conn_clear(__u32 position, __u32 tick)
+/*
+ * Ends what the entry of a busy F word says: its R word is freed, its source port rests since
+ * the flow was last seen.
+ */
+LB_SEAM int lb_conn_clear(__u32 position, __u32 age)
 {
 	const struct lb_conn4 *entry = host_region(LB_REGION_CONN4, position);
 	struct lb_tuple4 reply;
@@ -145,7 +148,7 @@ LB_SEAM int lb_conn_clear(__u32 position, __u32 tick)
 		lb_conn_reply4(entry, &reply);
 		stamp = lb_source_stamp(&reply);
 		if (stamp) /* 0: has never been used */
-			*(volatile __u16 *)stamp = tick & 0xffff ? tick : 1;
+			*(volatile __u16 *)stamp = age & 0xffff ? age : 1;
 	}
 	return 1;
 }
@@ -177,7 +180,7 @@ LB_SEAM int lb_forward_claim(__u32 position, __u32 tag, __u32 tick)
 	if (lb_cas64(at, word, busy) != word)
 		return 0;
 	if (rank != LB_RANK_FREE) {
-		lb_conn_clear(position, tick);
+		lb_conn_clear(position, word >> LB_FORWARD_AGE_SHIFT);
 		lb_eviction_count(rank);
 	}
 	return 1;
@@ -572,7 +575,7 @@ LB_SEAM int lb_conn_release(__u32 position, __u64 word, __u32 tick)
 
 	if (!at || !lb_word_is_live(word) || lb_cas64(at, word, busy) != word)
 		return 0;
-	lb_conn_clear(position, tick);
+	lb_conn_clear(position, word >> LB_FORWARD_AGE_SHIFT);
 	lb_forward_free(at);
 	return 1;
 }

@@ -121,7 +121,7 @@ fn an_eviction_that_leaves_the_reverse_word_is_caught() {
         "no-clear",
         &[Change {
             file: "conn_insert.h",
-            from: "\t\tlb_conn_clear(position, tick);\n",
+            from: "\t\tlb_conn_clear(position, word >> LB_FORWARD_AGE_SHIFT);\n",
             to: "",
         }],
     );
@@ -133,8 +133,8 @@ fn a_release_that_frees_forward_before_reverse_is_caught() {
         "free-order",
         &[Change {
             file: "conn_insert.h",
-            from: "\tlb_conn_clear(position, tick);\n\tlb_forward_free(at);",
-            to: "\tlb_forward_free(at);\n\tlb_conn_clear(position, tick);",
+            from: "\tlb_conn_clear(position, word >> LB_FORWARD_AGE_SHIFT);\n\tlb_forward_free(at);",
+            to: "\tlb_forward_free(at);\n\tlb_conn_clear(position, word >> LB_FORWARD_AGE_SHIFT);",
         }],
     );
 }
