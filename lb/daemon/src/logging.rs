@@ -45,10 +45,11 @@ impl Level {
     }
 }
 
-/// The netlink library warns of every attribute that is younger than itself.
+/// The netlink library warns of every attribute that is younger than itself, several times a second:
+/// only its errors are logged, unless `level` names it (of equal targets the last one counts).
 fn filter(level: &str) -> EnvFilter {
-    EnvFilter::try_new(format!("netlink_packet_route=error,{level}"))
-        .unwrap_or_else(|_| EnvFilter::new("info"))
+    let quiet = |level: &str| format!("netlink_packet_route=error,{level}");
+    EnvFilter::try_new(quiet(level)).unwrap_or_else(|_| EnvFilter::new(quiet("info")))
 }
 
 /// Whether stderr is the stream that systemd connected to the journal: `JOURNAL_STREAM` is its
@@ -65,3 +66,6 @@ fn stderr_is_journal() -> bool {
     };
     device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino)
 }
+
+#[cfg(test)]
+mod tests;
