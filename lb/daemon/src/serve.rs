@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lb_api::control::{ControlSeat, State};
+use lb_api::control::{Command, ControlSeat, State};
 use lb_plane::netlink::Watcher;
 use lb_plane::sweep;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -52,7 +52,18 @@ pub async fn run<P: DataPlane>(
         let mut answer = None;
         tokio::select! {
             command = seat.commands.recv() => match command {
-                Some(command) => answer = Some(daemon.command(command)),
+                Some(command) => {
+                    // Events of an interface that was just made may be under way still, some of
+                    // them for a second. What is attached forwards when that is answered.
+                    if matches!(command, Command::Attach { .. }) {
+                        match watcher.refresh() {
+                            Ok(true) => daemon.facts_changed(watcher.facts()),
+                            Ok(false) => {}
+                            Err(error) => tracing::error!("{}", line(&error)),
+                        }
+                    }
+                    answer = Some(daemon.command(command));
+                }
                 None => return Ok(()),
             },
             changed = watcher.changed() => match changed {

@@ -71,6 +71,15 @@ impl Watcher {
         }
     }
 
+    /// Reads everything at once, whatever the events say; did the facts change?
+    ///
+    /// # Errors
+    /// Where the kernel does not answer; the next call of [`Watcher::changed`] tries again.
+    pub fn refresh(&mut self) -> Result<bool, NetlinkError> {
+        self.dirty = Dirty::ALL;
+        self.read()
+    }
+
     /// Asks the kernel to keep the next hops (neighbours, gateways) towards these addresses
     /// resolved, and no longer those of earlier calls. What a next hop is follows from the facts:
     /// call it again whenever they changed.

@@ -113,6 +113,20 @@ mod netns {
 
     #[test]
     #[ignore = "needs root: run make test"]
+    fn a_refresh_waits_for_no_event() {
+        namespace();
+        block_on(async {
+            let mut watcher = Watcher::new().unwrap();
+            ip("link add name a type veth peer name b");
+            ip("link set dev a up");
+            ip("link set dev b up");
+            assert!(watcher.refresh().unwrap());
+            assert!(watcher.facts().links["a"].up);
+        });
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
     fn a_kept_neighbour_is_resolved_without_traffic_and_again_when_somebody_deletes_it() {
         namespace();
         let _peer = Peer::new();
