@@ -148,7 +148,7 @@ impl KernelPlane {
     }
 
     /// What carries our program, as the kernel says. Links whose interface is gone, or is in
-    /// another network namespace, are not listed.
+    /// another network namespace, are not listed; pins of those that are gone are removed.
     ///
     /// # Errors
     /// See [`AttachError`].

@@ -185,7 +185,21 @@ impl Links {
         std::fs::remove_file(&path).map_err(failed("remove the pinned link"))
     }
 
+    /// Removes pins whose interface is gone. Those of other network namespaces are alive.
+    fn forget_dead(&self) -> io::Result<()> {
+        for path in self.pins.links()? {
+            if let Some((_, info)) = self.pinned(&path)?
+                && info.ifindex == 0
+            {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn attachments(&self) -> Result<Vec<Attachment>, AttachError> {
+        // Nothing depends on it, and the next call tries again.
+        let _ = self.forget_dead();
         let links = Requests::new()?.links()?;
         let mut attachments = Vec::new();
         for (name, link) in &links {

@@ -150,7 +150,6 @@ mod root {
         let (before, _) = plane.attach("a", Asked::Auto).unwrap();
         ip("link del dev a");
         ip("link add name a index 1000 type veth peer name b");
-        assert!(plane.attachments().unwrap().is_empty());
         let (after, _) = plane.attach("a", Asked::Auto).unwrap();
         assert_eq!(before.ifindex, after.ifindex);
         assert_ne!(before.link_id, after.link_id);
@@ -163,6 +162,24 @@ mod root {
                 .any(|note| matches!(note, Note::DeadLink { .. })),
             "{notes:?}"
         );
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
+    fn the_pin_of_an_interface_that_is_gone_goes_and_others_stay() {
+        namespace();
+        ip("link add name a type veth peer name b");
+        ip("link add name c type veth peer name d");
+        let instance = Instance::new();
+        let mut plane = open(&instance);
+        let pin = |plane: &KernelPlane, ifindex| plane.pins().join(format!("link_{ifindex}"));
+        let (gone, _) = plane.attach("a", Asked::Auto).unwrap();
+        let (stays, _) = plane.attach("c", Asked::Auto).unwrap();
+        let (gone, kept) = (pin(&plane, gone.ifindex), pin(&plane, stays.ifindex));
+        assert!(gone.exists() && kept.exists());
+        ip("link del dev a");
+        assert_eq!(plane.attachments().unwrap(), [stays]);
+        assert!(!gone.exists() && kept.exists());
     }
 
     #[test]
