@@ -179,6 +179,7 @@ impl<P: DataPlane> Daemon<P> {
         let reader = reconciler.plane().reader();
         let outcome = &reconciler.outcome;
         self.figures.totals = reader.totals();
+        self.figures.source_ports = reader.source_ports().len();
         self.figures.services = state::rows(outcome)
             .into_keys()
             .map(|id| (id, reader.service(id)))

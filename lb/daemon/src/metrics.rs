@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use lb_api::control::{Readiness, State};
 use lb_api::server::RequestCount;
-use lb_api::wire::XdpMode;
+use lb_api::wire::{BackendState, BackendStatus, XdpMode};
 use lb_core::service::{Endpoint, Protocol};
 use lb_core::tables::BackendId;
 use lb_plane::stats::{Class, ConnState, Traffic};
@@ -304,7 +304,35 @@ fn services(page: &mut Page, sources: &Sources) {
         &["service", "source"],
         samples(&programmed),
     );
+    let states: Vec<_> = sources
+        .state
+        .services
+        .iter()
+        .flat_map(|service| {
+            STATES.map(|(state, name)| {
+                let backends = service.backends.iter();
+                let count = backends.filter(|backend| backend.state == state).count();
+                (
+                    [service.key.as_str(), service.source.as_str(), name],
+                    count as f64,
+                )
+            })
+        })
+        .collect();
+    page.gauges(
+        "loxid_service_backends",
+        "Backends of a service, by state.",
+        &["service", "source", "state"],
+        samples(&states),
+    );
 }
+
+const STATES: [(BackendState, &str); 4] = [
+    (BackendState::Active, "active"),
+    (BackendState::Draining, "draining"),
+    (BackendState::Unresolved, "unresolved"),
+    (BackendState::Unknown, "unknown"),
+];
 
 /// Backend rows with their endpoints. A backend that several services lead to is there once.
 fn backends(page: &mut Page, sources: &Sources) {
@@ -357,7 +385,7 @@ fn backends(page: &mut Page, sources: &Sources) {
         &["backend", "protocol"],
         samples(&active),
     );
-    let weights: Vec<_> = sources
+    let members: Vec<_> = sources
         .state
         .services
         .iter()
@@ -368,20 +396,30 @@ fn backends(page: &mut Page, sources: &Sources) {
                     &service.key,
                     &service.source,
                     endpoint(&backend.address, backend.port),
-                    backend.weight,
+                    backend,
                 )
             })
         })
         .collect();
-    let weights: Vec<_> = weights
-        .iter()
-        .map(|(key, source, endpoint, weight)| {
-            (
-                [key.as_str(), source.as_str(), endpoint.as_str()],
-                f64::from(*weight),
-            )
-        })
-        .collect();
+    let of_members = |value: &dyn Fn(&BackendStatus) -> f64| -> Vec<([&str; 3], f64)> {
+        members
+            .iter()
+            .map(|(key, source, endpoint, backend)| {
+                (
+                    [key.as_str(), source.as_str(), endpoint.as_str()],
+                    value(backend),
+                )
+            })
+            .collect()
+    };
+    let is_up = |backend: &BackendStatus| backend.state == BackendState::Active;
+    page.gauges(
+        "loxid_backend_up",
+        "1: the backend takes connections of a service.",
+        &["service", "source", "backend"],
+        samples(&of_members(&|backend| is_up(backend).into())),
+    );
+    let weights = of_members(&|backend| backend.weight.into());
     page.gauges(
         "loxid_backend_weight",
         "Weight of a backend in a service.",
@@ -551,6 +589,11 @@ fn connections(page: &mut Page, sources: &Sources) {
         "loxid_conn_insert_failures_total",
         "Packets dropped for want of an entry.",
         reason("table_full") + reason("table_contended"),
+    );
+    page.gauge(
+        "loxid_snat_ports_max",
+        "Source ports that connections to one backend can have.",
+        sources.figures.source_ports as f64,
     );
     page.counter(
         "loxid_snat_failures_total",

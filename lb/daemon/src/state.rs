@@ -31,6 +31,8 @@ pub struct Figures {
     pub usage: Usage,
     pub services: BTreeMap<ServiceId, stats::Traffic>,
     pub backends: BTreeMap<BackendId, stats::Traffic>,
+    /// How many source ports there are.
+    pub source_ports: usize,
 }
 
 /// What the snapshot is made of.

@@ -1,6 +1,7 @@
 //! Counters and connections, read from the regions without a system call.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use lb_bpf::abi::{self, lb_conn_state};
 pub use lb_bpf::reason::Class;
@@ -162,6 +163,12 @@ impl Reader {
     pub fn backend(&self, id: BackendId) -> Traffic {
         let rows = self.regions.config().max_backends;
         self.traffic(Region::BackendStats, rows, id.0)
+    }
+
+    /// SNAT ports, inclusive: those in force.
+    pub fn source_ports(&self) -> RangeInclusive<u16> {
+        let config = self.regions.config();
+        config.source_port_first..=config.source_port_last
     }
 
     fn traffic(&self, region: Region, rows: u32, id: u32) -> Traffic {
