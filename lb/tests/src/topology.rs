@@ -21,6 +21,8 @@ use std::process::{Command, Output};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, ensure};
+use libbpf_rs::{Link, ObjectBuilder};
+use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns};
 
 use crate::unique;
@@ -161,15 +163,16 @@ impl<'a> End<'a> {
     }
 
     /// A program that passes everything. With one, a veth receives what its peer sends back by
-    /// XDP_TX; GRO is enough for what is redirected only.
-    fn receive_from_xdp(&self, program: &Path) -> Result<()> {
-        self.namespace
-            .ip(&format!(
-                "link set dev {} xdp object {} section xdp",
-                self.name,
-                program.display()
-            ))
-            .map(drop)
+    /// XDP_TX; GRO is enough for what is redirected only. (`ip link` would load it, but wants a
+    /// bpffs of its own taste.)
+    fn receive_from_xdp(&self, program: &Path) -> Result<Link> {
+        let (name, program) = (self.name.to_owned(), program.to_owned());
+        self.namespace.within(move || {
+            let ifindex = if_nametoindex(name.as_str())?;
+            let object = ObjectBuilder::default().open_file(program)?.load()?;
+            let pass = object.progs_mut().next().context("it has one program")?;
+            Ok(pass.attach_xdp(i32::try_from(ifindex)?)?)
+        })
     }
 
     fn up(&self) -> Result<()> {
@@ -222,6 +225,7 @@ pub struct Topology {
     /// The balancer's interfaces, front first.
     pub interfaces: Vec<String>,
     _switch: Option<Namespace>,
+    _links: Vec<Link>,
 }
 
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -250,7 +254,8 @@ impl Topology {
         let directory = tempfile::tempdir()?;
         let program = pass_program(directory.path())?;
         for namespace in topology.backends.iter().chain([&topology.client]) {
-            End::of(namespace, "eth0").receive_from_xdp(&program)?;
+            let link = End::of(namespace, "eth0").receive_from_xdp(&program)?;
+            topology._links.push(link);
         }
         topology.addresses = numbers
             .clone()
@@ -281,7 +286,8 @@ impl Topology {
         plug(&topology.balancer, "front", "balancer")?;
         let directory = tempfile::tempdir()?;
         let program = pass_program(directory.path())?;
-        End::of(switch, "balancer").receive_from_xdp(&program)?;
+        let link = End::of(switch, "balancer").receive_from_xdp(&program)?;
+        topology._links.push(link);
         for (number, backend) in (11u8..).zip(&topology.backends) {
             plug(backend, "eth0", &format!("backend{number}"))?;
             backend.ip(&format!("address add 10.0.0.{number}/24 dev eth0"))?;
@@ -303,6 +309,7 @@ impl Topology {
             addresses: Vec::new(),
             interfaces: vec!["front".to_owned()],
             _switch: switch,
+            _links: Vec::new(),
         })
     }
 

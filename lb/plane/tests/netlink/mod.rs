@@ -7,7 +7,7 @@ mod netns {
 
     use lb_plane::netlink::{RawFacts, Watcher};
 
-    use crate::support::{ip, namespace, unique};
+    use crate::support::{ip, namespace, run, unique};
 
     /// Ten times what it takes at the most, and more than one nudge.
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,8 +52,12 @@ mod netns {
             peer
         }
 
+        /// `ip -n` would need a root directory that is a mount.
         fn ip(&self, arguments: &str) {
-            ip(&format!("-n {} {arguments}", self.0));
+            run(std::process::Command::new("nsenter")
+                .arg(format!("--net=/run/netns/{}", self.0))
+                .arg("ip")
+                .args(arguments.split_whitespace()));
         }
     }
 

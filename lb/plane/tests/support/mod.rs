@@ -69,10 +69,12 @@ pub fn namespace() {
 
 /// Runs `ip` in the thread's namespace.
 pub fn ip(arguments: &str) {
-    let output = Command::new("ip")
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
+    run(Command::new("ip").args(arguments.split_whitespace()));
+}
+
+/// Runs a command that must succeed.
+pub fn run(command: &mut Command) {
+    let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments}: {text}");
+    assert!(output.status.success(), "{command:?}: {text}");
 }
