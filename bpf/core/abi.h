@@ -153,6 +153,7 @@ struct lb_config {
 #define LB_FEATURE_CONN_COUNTERS 1U /* packets and bytes of each connection */
 
 struct lb_control {
+	/* These two are one word, read and written at once. */
 	__u32 active; /* bank */
 	__u32 route_generation; /* 16 bits are used */
 	__u64 generation; /* of the published image, for user space */

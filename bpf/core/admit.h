@@ -16,11 +16,13 @@ struct lb_flow {
 	struct lb_insert conn; /* conn.forward: its hash; conn.entry: what is remembered of it */
 	__u64 came_from; /* hop word back to the client's side */
 	__u32 bank;
+	__u32 routes; /* their generation */
 	__u32 tick;
 	__u32 tcp_flags;
 	__u32 service; /* out, if known */
 	__u32 service_flags; /* out */
 	__u32 known; /* out: the service is */
+	__u32 opened; /* out: nobody else made the connection meanwhile */
 };
 
 /* 0/8, 127/8, 224/4 and 240/4 send nothing to a service. */
@@ -40,9 +42,6 @@ static __always_inline enum lb_reason lb_admit_backend(struct lb_flow *flow,
 	const struct lb_backend *backend;
 	__u32 id;
 
-	if (!service->slot_count)
-		return service->flags & LB_SERVICE_NO_BACKEND_PASS ? LB_REASON_NO_BACKEND_PASS :
-								     LB_REASON_NO_BACKEND;
 	if (!lb_backend_select4(flow->service, service, &flow->tuple, &id))
 		return LB_REASON_INTERNAL;
 	backend = host_region(LB_REGION_BACKENDS, id);
@@ -66,7 +65,7 @@ static __always_inline enum lb_reason lb_admit_backend(struct lb_flow *flow,
 	entry->reply = flow->came_from;
 	if (!(service->flags & LB_SERVICE_LAST_HOP))
 		entry->reply = lb_reply_by_route(lb_route_find4(flow->bank, entry->client),
-						 flow->came_from);
+						 flow->routes, flow->came_from);
 	if (service->flags & LB_SERVICE_FULLNAT) {
 		entry->flags = LB_CONN_SOURCE_TRANSLATED;
 		entry->source = service->flags & LB_SERVICE_SOURCE_INTERFACE ? backend->source[0] :
@@ -129,6 +128,18 @@ static __always_inline __be16 lb_source_port_next(__u32 backend)
 			  (traffic->source_cursor++ * slots + slot) % span);
 }
 
+/* Connections that were opened in a burst are neighbours: leaves the neighbourhood. */
+static __always_inline void lb_source_port_skip(__u32 backend)
+{
+	const volatile struct lb_config *config = host_config();
+	__u32 span = config->source_port_last - config->source_port_first + 1;
+	struct lb_traffic *traffic = host_region(LB_REGION_BACKEND_STATS,
+						 host_slot() * config->max_backends + backend);
+
+	if (traffic && config->cpu_slots)
+		traffic->source_cursor += span / config->cpu_slots / 8 | 1;
+}
+
 /*
  * Finds a source port for an entry whose own would not do, and inserts it. A port that rests
  * (the backend may still be in TIME_WAIT) is passed over; where LB_SOURCE_RESTING probes find none
@@ -147,8 +158,11 @@ static __always_inline int lb_admit_translated(struct lb_flow *flow)
 
 		entry->source_port = lb_source_port_next(entry->backend_id);
 		state = lb_source_probe4(entry, flow->tick, &rested);
-		if (state == LB_SOURCE_TAKEN)
+		if (state == LB_SOURCE_TAKEN) {
+			if (probe % LB_SOURCE_RESTING == LB_SOURCE_RESTING - 1)
+				lb_source_port_skip(entry->backend_id);
 			continue;
+		}
 		if (state == LB_SOURCE_RESTS) {
 			if (!early || rested > oldest) {
 				early = entry->source_port;
@@ -190,6 +204,9 @@ static __always_inline enum lb_reason lb_admit_flow(struct lb_flow *flow)
 	flow->known = 1;
 	if (lb_source_is_martian(&flow->tuple, flow->bank))
 		return LB_REASON_MARTIAN_SOURCE;
+	if (!service->slot_count)
+		return service->flags & LB_SERVICE_NO_BACKEND_PASS ? LB_REASON_NO_BACKEND_PASS :
+								     LB_REASON_NO_BACKEND;
 	if (flow->tuple.protocol == IPPROTO_TCP) {
 		__u32 flags = flow->tcp_flags & (LB_TCP_SYN | LB_TCP_ACK | LB_TCP_RST);
 
@@ -209,6 +226,7 @@ static __always_inline enum lb_reason lb_admit_flow(struct lb_flow *flow)
 	/* Two VIPs that lead one client end to one backend end: the second gets a port of ours. */
 	if (result == LB_INSERT_REVERSE_TAKEN)
 		result = lb_admit_translated(flow);
+	flow->opened = result == LB_INSERT_DONE;
 	switch (result) {
 	case LB_INSERT_DONE:
 	case LB_INSERT_EXISTS:

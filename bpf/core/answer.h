@@ -154,6 +154,17 @@ static __always_inline bool lb_answer_icmp(struct lb_packet *p, __u8 type, __u8 
 	return true;
 }
 
+/* A switch may flood us what is for another box with the same VIP: that one answers. */
+static __always_inline bool lb_answer_expected(const struct lb_packet *p)
+{
+	const struct lb_interface *interface = host_region(LB_REGION_INTERFACES,
+							   lb_interface_find(p->ifindex));
+	const struct ethhdr *eth = p->data;
+
+	return interface && (void *)(eth + 1) <= p->data_end &&
+	       lb_mac_load(eth->h_dest) == lb_mac_load(interface->mac);
+}
+
 static __always_inline bool lb_answer_allowed(struct lb_cpu *cpu, __u32 tick)
 {
 	if (cpu->answer_tick != tick) {
@@ -172,6 +183,8 @@ static __always_inline void lb_answer_make(struct lb_packet *p, __u32 kind, __u1
 	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
 	bool made = false;
 
+	if (!lb_answer_expected(p))
+		return;
 	if (!control || !cpu || kind >= LB_ANSWER_COUNT ||
 	    !lb_answer_allowed(cpu, host_tick_kept(control)))
 		return;
@@ -190,7 +203,7 @@ static __always_inline void lb_answer_make(struct lb_packet *p, __u32 kind, __u1
 		break;
 	}
 	if (made && host_transmit_back(p))
-		cpu->answer[kind & 3]++;
+		cpu->answer[host_opaque(kind) & 3]++;
 }
 
 /* Turns a dropped packet into an answer and sends it back, if it may: enum lb_verdict. */

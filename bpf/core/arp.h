@@ -46,7 +46,7 @@ static __always_inline enum lb_reason lb_arp_answer(struct lb_packet *p)
 		return LB_REASON_NOT_SERVICE;
 	if (!control)
 		return LB_REASON_NOT_SERVICE;
-	vip = lb_vip_find4(lb_bank_active(control), target);
+	vip = lb_vip_find4(lb_image_see(control).bank, target);
 	if (!vip || !vip->arp_interfaces)
 		return LB_REASON_NOT_SERVICE;
 	slot = lb_interface_find(p->ifindex);

@@ -131,6 +131,7 @@ static __always_inline enum lb_reason lb_flow_admit(struct lb_packet *p, struct 
 	reason = lb_admit_flow(flow);
 	x->direction = LB_DIRECTION_FORWARD;
 	x->found.position = flow->conn.position;
+	x->found.word = flow->conn.word;
 	if (reason == LB_REASON_FORWARDED)
 		return reason;
 	x->answer = lb_admit_answer(reason, flow);
@@ -145,21 +146,31 @@ static __always_inline __u64 lb_flow_hop(const struct lb_passage *x)
 	const struct lb_backend *backend;
 
 	if (x->direction == LB_DIRECTION_REVERSE)
-		return lb_reply_hop(conn->reply, x->flow.bank, conn->client, x->found.position);
+		return lb_reply_hop(conn->reply, x->flow.bank, x->flow.routes, conn->client,
+				    x->found.position);
 	backend = host_region(LB_REGION_BACKENDS, conn->backend_id);
 	return backend ? lb_load64(&backend->hop) : 0;
 }
 
-/* A client that is answered by its last hop has moved: so do its replies. */
+/*
+ * A client that is answered by its last hop may have moved, and one that was behind a gateway may
+ * have become a neighbour: so do its replies.
+ */
 static __always_inline void lb_last_hop_follow(struct lb_packet *p, struct lb_passage *x)
 {
-	__u64 reply = x->flow.conn.entry.reply, hop;
+	const struct lb_conn4 *conn = &x->flow.conn.entry;
+	const __u8 *mac = x->view.eth->h_source;
+	__u64 hop;
 
-	if (!(reply & LB_HOP_VALID) || (reply & LB_HOP_MAC) == lb_mac_load(x->view.eth->h_source))
+	if (conn->reply & LB_HOP_VALID ? (conn->reply & LB_HOP_MAC) == lb_mac_load(mac) :
+					 !lb_reply_stale(conn->reply, x->flow.routes))
 		return;
-	hop = lb_hop_back(x->view.eth->h_source, p->ifindex);
+	hop = lb_hop_back(mac, p->ifindex);
+	if (!(conn->reply & LB_HOP_VALID))
+		hop = lb_reply_by_route(lb_route_again4(x->flow.bank, conn->client), x->flow.routes,
+					hop);
 	if (hop)
-		lb_reply_store(x->found.position, hop);
+		lb_reply_change(x->found.position, conn->reply, hop);
 }
 
 static __always_inline enum lb_reason lb_way_find(struct lb_passage *x, struct lb_way *way)
@@ -205,12 +216,25 @@ static __always_inline bool lb_flow_reopened(const struct lb_passage *x)
 	       lb_conn_reusable(x->found.word);
 }
 
+/* The image that the packet sees from now on. */
+static __always_inline void lb_passage_see(struct lb_passage *x, const struct lb_control *control)
+{
+	struct lb_seen seen = lb_image_see(control);
+
+	x->flow.bank = seen.bank;
+	x->flow.routes = seen.routes;
+}
+
 /* The ports of a packet: its own, or those its datagram's first fragment left. */
 static __always_inline enum lb_reason lb_ports_find(const struct lb_packet *p, struct lb_view *view)
 {
 	if (view->fragment == LB_FRAGMENT_LATER)
 		return lb_fragment_recall(view) ? LB_REASON_FORWARDED : LB_REASON_FRAGMENT_UNKNOWN;
-	return lb_parse_transport(p, view) ? LB_REASON_FORWARDED : LB_REASON_TRUNCATED;
+	if (!lb_parse_transport(p, view))
+		return LB_REASON_TRUNCATED;
+	if (view->fragment == LB_FRAGMENT_FIRST)
+		lb_fragment_remember(view);
+	return LB_REASON_FORWARDED;
 }
 
 /* Rewrites and sends a packet whose connection is known. */
@@ -230,8 +254,6 @@ static __always_inline enum lb_reason lb_flow_send(struct lb_packet *p, struct l
 		if (x->direction == LB_DIRECTION_FORWARD)
 			lb_last_hop_follow(p, x);
 	}
-	if (view->fragment == LB_FRAGMENT_FIRST)
-		lb_fragment_remember(view);
 	lb_nat4(p, view, &x->flow.conn.entry, x->direction);
 	return lb_send(p, x, &way, opened);
 }
@@ -243,7 +265,7 @@ static __always_inline bool lb_passage_begin(struct lb_passage *x)
 
 	if (!control)
 		return false;
-	x->flow.bank = lb_bank_active(control);
+	lb_passage_see(x, control);
 	x->flow.tick = host_tick_kept(control);
 	return true;
 }
@@ -260,7 +282,7 @@ static __always_inline __u32 lb_known_send(struct lb_packet *p, struct lb_passag
 		return reason;
 	if (!control)
 		return LB_REASON_INTERNAL;
-	x->flow.bank = lb_bank_active(control);
+	lb_passage_see(x, control);
 	if (!lb_flow_find(x, &x->view.tuple, &reason))
 		return reason == LB_REASON_FORWARDED ? LB_REASON_STAGE(LB_STAGE_FIRST) : reason;
 	x->flow.tick = host_tick_kept(control);
@@ -283,7 +305,7 @@ static __always_inline enum lb_reason lb_first_send(struct lb_packet *p, struct 
 	if (!lb_passage_begin(x))
 		return LB_REASON_INTERNAL;
 	reason = lb_flow_admit(p, x);
-	return reason == LB_REASON_FORWARDED ? lb_flow_send(p, x, true) : reason;
+	return reason == LB_REASON_FORWARDED ? lb_flow_send(p, x, x->flow.opened) : reason;
 }
 
 static __always_inline enum lb_reason lb_icmp_send(struct lb_packet *p, struct lb_passage *x)
@@ -306,7 +328,8 @@ static __always_inline enum lb_reason lb_icmp_send(struct lb_packet *p, struct l
 		return LB_REASON_TRUNCATED;
 	if (!lb_icmp_is_error(icmp->type) || x->view.fragment)
 		return lb_echo_answer(p, &x->view, x->flow.bank);
-	if (!lb_quote_parse(p, &x->view, &quote))
+	/* An error goes to the source of what it quotes. */
+	if (!lb_quote_parse(p, &x->view, &quote) || x->view.tuple.daddr != quote.tuple.daddr)
 		return LB_REASON_ICMP_UNRELATED;
 	if (!lb_flow_find(x, &quote.tuple, &reason))
 		return reason == LB_REASON_NOT_SERVICE ? reason : LB_REASON_ICMP_UNRELATED;

@@ -93,42 +93,46 @@ LB_SEAM __u32 lb_route_again4(__u32 bank, __be32 address)
 }
 
 /* The reply word that a route value means. */
-static __always_inline __u64 lb_reply_by_route(__u32 route, __u64 came_from)
+static __always_inline __u64 lb_reply_by_route(__u32 route, __u32 generation, __u64 came_from)
 {
-	struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
-
-	if ((route & LB_ROUTE_KIND) != LB_ROUTE_HOP || !control)
+	if ((route & LB_ROUTE_KIND) != LB_ROUTE_HOP)
 		return came_from;
-	return (__u64)(control->route_generation & 0xffff) << 32 | (route & ~LB_ROUTE_KIND);
+	return (__u64)generation << 32 | (route & ~LB_ROUTE_KIND);
 }
 
-static __always_inline void lb_reply_store(__u32 position, __u64 word)
+/* True if a reply word was found by routes that have changed since. */
+static __always_inline bool lb_reply_stale(__u64 word, __u32 generation)
+{
+	return !(word & LB_HOP_VALID) && (word >> 32 & 0xffff) != generation;
+}
+
+/* Changes the reply word of an entry, if the entry is still that of the word. */
+static __always_inline void lb_reply_change(__u32 position, __u64 word, __u64 changed)
 {
 	struct lb_conn4 *entry = host_region(LB_REGION_CONN4, position);
 
 	if (entry)
-		lb_store64(&entry->reply, word);
+		lb_cas64(&entry->reply, word, changed);
 }
 
 /*
- * The hop word of a reply, 0 while it is unresolved. The entry's word is
- * written when the routes have changed since. A client that has become a neighbour keeps the last hop
- * known until its next packet.
+ * The hop word of a reply, 0 while it is unresolved. The entry's word is changed when the routes
+ * have changed since. Where they lead nowhere else any more, the last hop known is kept until the
+ * client's next packet.
  */
-static __always_inline __u64 lb_reply_hop(__u64 word, __u32 bank, __be32 client, __u32 position)
+static __always_inline __u64 lb_reply_hop(__u64 word, __u32 bank, __u32 generation, __be32 client,
+					  __u32 position)
 {
-	struct lb_control *control;
 	__u64 *hop;
 	__u64 found;
 
 	if (word & LB_HOP_VALID)
 		return word;
-	control = host_region(LB_REGION_CONTROL, 0);
-	if (control && (word >> 32 & 0xffff) != (control->route_generation & 0xffff)) {
-		found = lb_reply_by_route(lb_route_again4(bank, client), 0);
+	if (lb_reply_stale(word, generation)) {
+		found = lb_reply_by_route(lb_route_again4(bank, client), generation, 0);
 		if (found) {
+			lb_reply_change(position, word, found);
 			word = found;
-			lb_reply_store(position, word);
 		}
 	}
 	hop = host_region(LB_REGION_HOPS, (__u32)word);

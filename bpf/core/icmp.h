@@ -7,6 +7,7 @@
 #ifndef LB_ICMP_H
 #define LB_ICMP_H
 
+#include "admit.h"
 #include "answer.h"
 #include "nat.h"
 #include "select.h"
@@ -124,7 +125,7 @@ static __always_inline enum lb_reason lb_echo_answer(struct lb_packet *p, struct
 	if (!vip || vip->flags & LB_VIP_LOCAL)
 		return LB_REASON_NOT_SERVICE;
 	if (icmp->type != LB_ICMP_ECHO || icmp->code || view->fragment ||
-	    !(vip->flags & LB_VIP_ECHO))
+	    !(vip->flags & LB_VIP_ECHO) || lb_source_is_martian(&view->tuple, bank))
 		return LB_REASON_VIP_OTHER;
 	lb_patch16((__u16 *)icmp, LB_ICMP_ECHO_REPLY, &sum);
 	icmp->checksum = lb_checksum_apply(icmp->checksum, lb_sum_fold(sum));

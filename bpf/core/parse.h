@@ -51,6 +51,7 @@ struct lb_view {
 	void *transport;
 	struct lb_tuple4 tuple;
 	__u16 length; /* of the IP packet */
+	__u8 header; /* bytes of the IP header */
 	__u8 fragment; /* enum lb_fragment */
 	__u8 tcp_flags;
 };
@@ -85,6 +86,7 @@ static __always_inline bool lb_parse_ip(const struct lb_packet *p, struct lb_vie
 	view->fragment = LB_FRAGMENT_NONE;
 	if (offset)
 		view->fragment = offset & LB_IP_OFFSET ? LB_FRAGMENT_LATER : LB_FRAGMENT_FIRST;
+	view->header = header;
 	view->eth = p->data;
 	view->ip = ip;
 	view->transport = (void *)ip + header;
@@ -100,14 +102,14 @@ static __always_inline bool lb_parse_transport(const struct lb_packet *p, struct
 	struct tcphdr *tcp = view->transport;
 	struct udphdr *udp = view->transport;
 
-	if ((void *)(udp + 1) > p->data_end)
+	if ((void *)(udp + 1) > p->data_end || view->header + sizeof(*udp) > view->length)
 		return false;
 	view->tuple.sport = udp->source;
 	view->tuple.dport = udp->dest;
 	view->tcp_flags = 0;
 	if (view->tuple.protocol != IPPROTO_TCP)
 		return true;
-	if ((void *)(tcp + 1) > p->data_end)
+	if ((void *)(tcp + 1) > p->data_end || view->header + sizeof(*tcp) > view->length)
 		return false;
 	view->tcp_flags = ((__u8 *)tcp)[13];
 	return true;

@@ -9,9 +9,17 @@
 #include "host.h"
 #include "index.h"
 
-static __always_inline __u32 lb_bank_active(const struct lb_control *control)
+/* The image that a packet sees from now on: its bank, and the generation of its routes. */
+struct lb_seen {
+	__u32 bank;
+	__u32 routes;
+};
+
+static __always_inline struct lb_seen lb_image_see(const struct lb_control *control)
 {
-	return *(const volatile __u32 *)&control->active & 1;
+	__u64 word = lb_load64((const __u64 *)control);
+
+	return (struct lb_seen){ .bank = word & 1, .routes = word >> 32 & 0xffff };
 }
 
 static __always_inline bool lb_filter_test(__u32 bank, enum lb_direction direction, __be32 address,
