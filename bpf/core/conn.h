@@ -70,7 +70,7 @@ static __always_inline __u32 lb_conn_sum4(const struct lb_tuple4 *tuple, const v
 
 	sum += (key[1] + tuple->saddr) * (key[2] + tuple->daddr);
 	sum += (key[3] + ports) * (key[4] + tuple->protocol);
-	return sum >> 32;
+	return lb_sum_finish(sum);
 }
 
 /* A sum's upper bits make a line; the lower ones of the first the home, of the second the tag. */

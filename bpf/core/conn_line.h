@@ -10,7 +10,7 @@
 #include "host.h"
 
 /* Free words that a key's first line keeps before its second is considered. */
-#define LB_LINE_SPARE 2
+#define LB_LINE_SPARE 4
 
 /* 1 if one of two values below 2^63 is less than the other. */
 static __always_inline __u64 lb_is_less(__u64 value, __u64 other)

@@ -25,6 +25,17 @@ static __always_inline __u32 lb_index_reduce(__u32 hash, __u32 count)
 	return (__u32)((__u64)hash * count >> 32);
 }
 
+/*
+ * The hash of a multilinear sum. The sum alone is linear: with clients and ports in a row, some
+ * keys fill some lines twice as much as others.
+ */
+static __always_inline __u32 lb_sum_finish(__u64 sum)
+{
+	sum ^= sum >> 32;
+	sum *= LB_MIX_A;
+	return (__u32)(sum >> 32);
+}
+
 static __always_inline __u64 lb_index_mix(const __u32 address[4])
 {
 	__u64 high = (__u64)address[2] | (__u64)address[3] << 32;

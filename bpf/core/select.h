@@ -99,7 +99,7 @@ static __always_inline __u32 lb_select_hash4(const struct lb_tuple4 *tuple)
 	sum += key[2] * (__u32)tuple->daddr;
 	sum += key[3] * ((__u32)tuple->sport << 16 | tuple->dport);
 	sum += key[4] * tuple->protocol;
-	return (__u32)(sum >> 32);
+	return lb_sum_finish(sum);
 }
 
 /* The backend of a new flow of a service; false if the tables point nowhere. */
