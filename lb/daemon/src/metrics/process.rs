@@ -3,7 +3,7 @@
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::time::TimeValLike;
 
-use super::Page;
+use super::page::Page;
 
 pub fn add(page: &mut Page) {
     if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
