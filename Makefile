@@ -16,7 +16,7 @@ BENCH_ARGS ?=
 help: ## show this
 	@echo 'loxid: an external layer-4 load balancer on XDP'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: deps
 deps: ## install what building, testing and checking need (quick when it is there)
@@ -35,6 +35,11 @@ demo: build ## show HTTP balanced over backends in namespaces, and clean up (roo
 test: deps ## run every test, and 30 s of fuzzing a target (root)
 	@packaging/checks/test.sh
 
+.PHONY: test-guest
+test-guest: ## run the kernel's tests on Debian's kernels 6.1 and 6.12 (qemu; no root, no KVM)
+	@packaging/deps/install.sh guest
+	@packaging/guest/run.sh
+
 .PHONY: fuzz
 fuzz: deps ## fuzz the forwarding core, FUZZ_SECONDS=600 a target
 	bpf/fuzz/run.sh $(FUZZ_SECONDS)
@@ -43,6 +48,10 @@ fuzz: deps ## fuzz the forwarding core, FUZZ_SECONDS=600 a target
 bench: deps ## measure packets a second against other forwarders, BENCH_ARGS= (root)
 	@$(if $(ROOT),echo 'bench: asking for root (sudo): it makes network namespaces and loads BPF programs')
 	cargo run --release $(ROOT_RUNNER) -p lb-benchmarks -- $(BENCH_ARGS)
+
+.PHONY: compare
+compare: deps ## measure dnat beside an earlier revision, REV=a2a076d (root)
+	@benchmarks/compare.sh $(REV)
 
 .PHONY: check
 check: deps ## formatting, lints, dependency bans, licences

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use libbpf_cargo::SkeletonBuilder;
 
-const PROGRAMS: [&str; 4] = ["driver", "sink", "limit", "lru"];
+const PROGRAMS: [&str; 5] = ["driver", "sink", "limit", "lru", "lru_ipip"];
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request};
 use lb_core::intent::Source;
-use lb_core::service::{Endpoint, ServiceKey, Weight};
+use lb_core::service::{Endpoint, ServiceKey, Share};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -17,7 +17,7 @@ use crate::control::{Generation, Precondition};
 use crate::parse;
 use crate::wire::{
     self, Applied, Attach, ConnectionsPage, Document, DocumentStatus, ErrorBody, InterfaceStatus,
-    List, Service, ServiceBackend, ServiceStatus, Status,
+    List, Service, ServiceBackend, ServiceStatus, Status, service_path,
 };
 pub use target::{Target, TargetError};
 use transport::{Answer, Transport};
@@ -202,17 +202,15 @@ impl Client {
         self.get("/v1/backends").await
     }
 
-    /// Adds a backend to a service of the document `api`, or changes its weight.
+    /// Adds a backend to a service of the document `api`, or changes its share.
     pub async fn put_backend(
         &self,
         key: &ServiceKey,
         endpoint: &Endpoint,
-        weight: Weight,
+        share: Share,
         options: &ChangeOptions,
     ) -> Result<Applied> {
-        let body = json(&wire::Weight {
-            weight: weight.get().into(),
-        });
+        let body = json(&wire::Share::from(share));
         self.change(
             Method::PUT,
             &backend_path(key, endpoint),
@@ -348,17 +346,12 @@ fn document_path(source: &Source) -> String {
     format!("/v1/documents/{source}")
 }
 
-fn service_path(key: &ServiceKey) -> String {
-    format!("/v1/services/{}/{}/{}", key.vip, key.port, key.protocol)
-}
-
 fn backend_path(key: &ServiceKey, endpoint: &Endpoint) -> String {
-    format!(
-        "{}/backends/{}/{}",
-        service_path(key),
-        endpoint.addr,
-        endpoint.port
-    )
+    let port = match endpoint.port {
+        Some(port) => port.to_string(),
+        None => "*".to_owned(),
+    };
+    format!("{}/backends/{}/{port}", service_path(key), endpoint.addr)
 }
 
 fn json<T: Serialize>(value: &T) -> Bytes {

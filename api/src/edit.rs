@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use lb_core::intent::{Document, Source};
-use lb_core::service::{Endpoint, Service, ServiceKey, Weight};
+use lb_core::service::{Endpoint, Service, ServiceKey, Share};
 
 use crate::control::{ControlError, StoredDocument};
-use crate::wire::edit_problems;
+use crate::wire::{edit_problems, service_path};
 
 /// One fine-grained change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +19,11 @@ pub enum Edit {
     /// Creates it, or replaces it whole.
     PutService(Service),
     DeleteService(ServiceKey),
-    /// Adds a backend, or changes its weight.
+    /// Adds a backend, or changes its share.
     PutBackend {
         service: ServiceKey,
         endpoint: Endpoint,
-        weight: Weight,
+        share: Share,
     },
     DeleteBackend {
         service: ServiceKey,
@@ -57,17 +57,17 @@ pub fn apply(
         Edit::CreateService(_) if document.get(&key).is_some() => Err(ControlError::Conflict {
             message: format!("there is a service {key} already"),
             remedy: format!(
-                "delete it first, or put it to replace it: PUT /v1/services/{}",
-                path(&key)
+                "delete it first, or put it to replace it: PUT {}",
+                service_path(&key)
             ),
         }),
         Edit::CreateService(service) | Edit::PutService(service) => with(document, service.clone()),
         Edit::DeleteService(_) => document.without(&key).ok_or_else(|| no_service(&key)),
         Edit::PutBackend {
-            endpoint, weight, ..
+            endpoint, share, ..
         } => {
             let mut service = existing(document, &key)?;
-            service.backends.insert(*endpoint, *weight);
+            service.backends.insert(*endpoint, *share);
             with(document, service)
         }
         Edit::DeleteBackend { endpoint, .. } => {
@@ -123,8 +123,4 @@ fn no_service(key: &ServiceKey) -> ControlError {
     ControlError::NotFound {
         what: format!("service {key}"),
     }
-}
-
-fn path(key: &ServiceKey) -> String {
-    format!("{}/{}/{}", key.vip, key.port, key.protocol)
 }

@@ -27,8 +27,11 @@ const LIMITS: Limits = Limits {
     vips: 4_096,
     slot_words: 1 << 23,
     members: 1 << 17,
+    sources: 1 << 17,
     route_nodes: 4_096,
     connections: 1 << 20,
+    connections6: 1 << 18,
+    affinities: 1 << 17,
 };
 
 fn maglev_tables(criterion: &mut Criterion) {
@@ -136,18 +139,21 @@ fn service(number: u32, backends: u32) -> Service {
     let vip = Ipv4Addr::from(0xc0a8_0000 + number / 16);
     let key = ServiceKey {
         vip: vip.into(),
-        port: port(8000 + number % 16),
+        ports: Ports::One(port(8000 + number % 16)),
         protocol: Protocol::Tcp,
     };
     let policy = Policy {
         mode: Mode::Dnat,
         selection: Selection::Maglev(MaglevSize::DEFAULT),
+        persist: None,
         no_backend: NoBackend::default(),
         idle: None,
         last_hop: false,
+        mss_clamp: None,
+        sources: Sources::default(),
     };
     let backends = (0..backends)
-        .map(|backend| (endpoint(number, backend), Weight::ONE))
+        .map(|backend| (endpoint(number, backend), Share::default()))
         .collect();
     Service::new(key, None, policy, backends).expect("the service is valid")
 }
@@ -155,7 +161,7 @@ fn service(number: u32, backends: u32) -> Service {
 fn endpoint(service: u32, backend: u32) -> Endpoint {
     Endpoint {
         addr: Ipv4Addr::from(0x0a00_0002 + service * 32 + backend).into(),
-        port: port(9000),
+        port: Some(port(9000)),
     }
 }
 
@@ -178,6 +184,8 @@ fn facts() -> Facts {
         Link {
             name: "eth0".into(),
             ifindex: IFINDEX,
+            device: IFINDEX,
+            vlan: None,
             mac,
             mtu: 1500,
             attached: true,

@@ -7,7 +7,9 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/udp.h>
+#include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -34,6 +36,12 @@ struct headers {
 	struct udphdr udp;
 } __attribute__((packed));
 
+struct headers6 {
+	struct ethhdr ethernet;
+	struct ipv6hdr ip;
+	struct udphdr udp;
+} __attribute__((packed));
+
 /* The headers of a UDP packet without IP options, or NULL. */
 static __always_inline struct headers *headers_of(struct xdp_md *ctx)
 {
@@ -45,6 +53,20 @@ static __always_inline struct headers *headers_of(struct xdp_md *ctx)
 		return 0;
 	if (headers->ethernet.h_proto != bpf_htons(ETH_P_IP) || headers->ip.ihl != 5 ||
 	    headers->ip.protocol != IPPROTO_UDP)
+		return 0;
+	return headers;
+}
+
+/* The same of IPv6, without extension headers. */
+static __always_inline struct headers6 *headers6_of(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+	struct headers6 *headers = data;
+
+	if ((void *)(headers + 1) > data_end)
+		return 0;
+	if (headers->ethernet.h_proto != bpf_htons(ETH_P_IPV6) || headers->ip.nexthdr != IPPROTO_UDP)
 		return 0;
 	return headers;
 }

@@ -1,7 +1,7 @@
 //! Who forwards: each in its own copy of the topology, so that none meets another's rules.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
 use anyhow::{Context, ensure};
@@ -10,12 +10,12 @@ use libbpf_rs::Link;
 
 use crate::injector::{Injector, Order, packets_of};
 use crate::kind::Kind;
-use crate::loxid::Loxid;
+use crate::loxid::{Family, Loxid};
 use crate::nft;
 use crate::plan::{CAPACITY, Traffic};
 use crate::reference::{Bound, Reference};
 use crate::sink::Sink;
-use crate::topology::{BACKEND_PORT, ELSEWHERE, Topology, VIP, VIP_PORT};
+use crate::topology::{BACKEND_PORT, ELSEWHERE, Topology, VIP, VIP_PORT, VIP6};
 
 pub struct Contestant {
     pub kind: Kind,
@@ -25,6 +25,9 @@ pub struct Contestant {
     _receivers: Vec<Link>,
     forwarder: Forwarder,
 }
+
+/// Of a UDP flow whose replies are not seen; one more than ours asks for.
+const PACKETS_THAT_CONFIRM: u64 = 4;
 
 /// One round's result.
 #[derive(Clone, Copy, Debug)]
@@ -39,18 +42,19 @@ impl Contestant {
     /// Builds it, and brings its table into the state that the traffic is to meet.
     pub fn new(kind: Kind, traffic: Traffic) -> anyhow::Result<Contestant> {
         // Plain forwarding knows no VIP.
-        let (destination, port) = match kind {
-            Kind::Kernel => (ELSEWHERE, BACKEND_PORT),
-            _ => (VIP, VIP_PORT),
+        let destination = match kind {
+            Kind::Kernel => (ELSEWHERE, BACKEND_PORT).into(),
+            Kind::Dnat6 => (VIP6, VIP_PORT).into(),
+            _ => (VIP, VIP_PORT).into(),
         };
-        let mut contestant = Contestant::build(kind, destination, port, traffic.flows())?;
+        let mut contestant = Contestant::build(kind, destination, traffic.flows())?;
         contestant.warm(traffic)?;
         Ok(contestant)
     }
 
     /// A contestant whose packets are addressed to no service.
     pub fn of_no_service(kind: Kind, flows: u64) -> anyhow::Result<Contestant> {
-        Contestant::build(kind, ELSEWHERE, BACKEND_PORT, flows)
+        Contestant::build(kind, (ELSEWHERE, BACKEND_PORT).into(), flows)
     }
 
     /// Sends chunks of packets, and says how fast they arrived.
@@ -80,15 +84,10 @@ impl Contestant {
         self.injector.time_program(chunks)
     }
 
-    fn build(
-        kind: Kind,
-        destination: Ipv4Addr,
-        port: u16,
-        flows: u64,
-    ) -> anyhow::Result<Contestant> {
+    fn build(kind: Kind, destination: SocketAddr, flows: u64) -> anyhow::Result<Contestant> {
         let topology = Topology::new()?;
         let sink = Sink::new(&topology)?;
-        let injector = Injector::new(topology.front, destination, port, flows)?;
+        let injector = Injector::new(topology.front, destination, flows)?;
         let forwarder = Forwarder::new(kind, &topology)?;
         if let Some(program) = forwarder.program() {
             injector.set_contestant(program)?;
@@ -110,6 +109,7 @@ impl Contestant {
     fn warm(&mut self, traffic: Traffic) -> anyhow::Result<()> {
         match traffic {
             Traffic::Established(flows) if self.kind.keeps_connections() => self.establish(flows),
+            Traffic::Established(flows) if self.kind.is_one_sided() => self.confirm(flows),
             Traffic::Established(flows) => self.injector.inject(flows).map(drop),
             // Half as much again as fits.
             Traffic::NewFull if self.kind.evicts() => {
@@ -117,6 +117,14 @@ impl Contestant {
             }
             Traffic::NewFull | Traffic::NewRoom => Ok(()),
         }
+    }
+
+    /// No reply passes: as many packets of each flow as confirm it.
+    fn confirm(&mut self, flows: u64) -> anyhow::Result<()> {
+        self.injector.set_order(Order::Established);
+        self.injector.inject(flows * PACKETS_THAT_CONFIRM)?;
+        self.injector.set_order(Order::Measured);
+        Ok(())
     }
 
     /// Each flow sees a reply: the backends answer, and the answers pass the contestant.
@@ -148,15 +156,21 @@ enum Forwarder {
 impl Forwarder {
     fn new(kind: Kind, topology: &Topology) -> anyhow::Result<Forwarder> {
         let bound = |bound| Reference::bound(bound, topology).map(Forwarder::Reference);
-        let ours = |mode| Loxid::new(mode, topology).map(|loxid| Forwarder::Loxid(Box::new(loxid)));
+        let ours = |mode, family| {
+            Loxid::new(mode, family, topology).map(|loxid| Forwarder::Loxid(Box::new(loxid)))
+        };
         match kind {
             Kind::Limit => bound(Bound::Limit),
             Kind::ColdChain => bound(Bound::ColdChain),
             Kind::ColdBoth => bound(Bound::ColdBoth),
             Kind::Empty => bound(Bound::Empty),
             Kind::Lru => Reference::lru(topology).map(Forwarder::Reference),
-            Kind::Dnat => ours(Mode::Dnat),
-            Kind::Fullnat => ours(Mode::Fullnat),
+            Kind::LruIpip => Reference::lru_ipip(topology).map(Forwarder::Reference),
+            Kind::Dnat => ours(Mode::Dnat, Family::V4),
+            Kind::Dnat6 => ours(Mode::Dnat, Family::V6),
+            Kind::Fullnat => ours(Mode::Fullnat, Family::V4),
+            Kind::Dsr => ours(Mode::Dsr, Family::V4),
+            Kind::Ipip => ours(Mode::Ipip, Family::V4),
             Kind::Kernel => Ok(Forwarder::Stack),
             Kind::Nft => nft::load().map(|()| Forwarder::Stack),
         }

@@ -5,13 +5,13 @@
 //! each chunk of packets, so that what BPF_PROG_TEST_RUN does around a run doesn't count, and
 //! the median chunk is not one that an interrupt lengthened.
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
 use anyhow::{Context, ensure};
 use libbpf_rs::{MapCore, MapFlags, Object, ProgramInput, ProgramMut};
 
-use crate::frame::{FRAME_BYTES, TEMPLATE_BYTES, Template};
+use crate::frame::{FRAME_BYTES, Template};
 use crate::median::median;
 use crate::object;
 use crate::sink::u64_at;
@@ -29,13 +29,14 @@ pub const CHUNKS_MAX: u64 = STAMPS as u64 - 1;
 pub struct Injector {
     object: Object,
     ingress: u32,
-    frame: [u8; FRAME_BYTES],
+    /// Which program of driver.bpf.c.
+    driver: &'static str,
     run: Run,
 }
 
 /// `struct run` of driver.bpf.c up to its stamps.
 struct Run {
-    template: [u8; TEMPLATE_BYTES],
+    template: [u8; FRAME_BYTES],
     ip_sum: u64,
     udp_sum: u64,
     next: u64,
@@ -44,8 +45,8 @@ struct Run {
     order: u64,
 }
 
-const WORD_NEXT: usize = 8;
-const WORD_STAMPS: usize = 13;
+const WORD_NEXT: usize = 10;
+const WORD_STAMPS: usize = 15;
 
 /// Permutations of flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,23 +66,19 @@ impl Order {
 }
 
 impl Injector {
-    /// Frames arrive at interface `ingress` of the current namespace, for `destination:port`.
-    pub fn new(
-        ingress: u32,
-        destination: Ipv4Addr,
-        port: u16,
-        flows: u64,
-    ) -> anyhow::Result<Injector> {
-        let template = Template::new(FRONT_MAC, CLIENT_MAC, destination, port);
+    /// Frames arrive at interface `ingress` of the current namespace, for `destination`.
+    pub fn new(ingress: u32, destination: SocketAddr, flows: u64) -> anyhow::Result<Injector> {
+        let template = Template::new(FRONT_MAC, CLIENT_MAC, destination);
         let mask = flows.next_power_of_two() - 1;
         Ok(Injector {
             object: object::open(DRIVER)?.load().context("loading the driver")?,
             ingress,
-            frame: template.bytes,
+            driver: match destination {
+                SocketAddr::V4(_) => "bench_drive",
+                SocketAddr::V6(_) => "bench_drive6",
+            },
             run: Run {
-                template: template.bytes[..TEMPLATE_BYTES]
-                    .try_into()
-                    .expect("shorter than a frame"),
+                template: template.bytes,
                 ip_sum: template.ip_sum,
                 udp_sum: template.udp_sum,
                 next: 0,
@@ -138,11 +135,11 @@ impl Injector {
         );
         object::put(&self.object, "runs", 0, &self.run.bytes())?;
         let mut context = context(self.ingress);
-        let program = object::program(&self.object, "bench_drive")?;
+        let program = object::program(&self.object, self.driver)?;
         program
             .test_run(ProgramInput {
                 context_in: Some(&mut context),
-                data_in: Some(&self.frame),
+                data_in: Some(&self.run.template),
                 flags,
                 repeat: packets as u32,
                 ..ProgramInput::default()

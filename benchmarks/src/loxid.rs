@@ -32,6 +32,23 @@ use crate::topology::*;
 const BPFFS: &str = "/sys/fs/bpf";
 const RUN_DIR: &str = "/run";
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// The addresses on both links, of a family.
+struct Sides {
+    front: IpAddr,
+    back: IpAddr,
+    /// Of the links' prefixes.
+    bits: u8,
+    client: IpAddr,
+    /// What is behind it.
+    clients: Prefix,
+}
+
 pub struct Loxid {
     plane: KernelPlane,
     program: OwnedFd,
@@ -39,11 +56,15 @@ pub struct Loxid {
 
 impl Loxid {
     /// Attaches to the balancer's interfaces in the topology's namespace, which is entered.
-    pub fn new(mode: Mode, topology: &Topology) -> anyhow::Result<Loxid> {
-        let (mut plane, _notes) = KernelPlane::open(&options()).context("opening a plane")?;
+    pub fn new(mode: Mode, family: Family, topology: &Topology) -> anyhow::Result<Loxid> {
+        let (mut plane, _notes) = KernelPlane::open(&options(family)).context("opening a plane")?;
         let (attachment, _warning) = plane.attach(FRONT, Asked::Native).context("attaching")?;
         plane.attach(BACK, Asked::Native).context("attaching")?;
-        program_tables(&mut plane, &intent(mode)?, &facts(topology)?)?;
+        program_tables(
+            &mut plane,
+            &intent(mode, family)?,
+            &facts(family, topology)?,
+        )?;
         let program =
             Program::fd_from_id(attachment.program_id).context("opening the program by its id")?;
         Ok(Loxid { plane, program })
@@ -65,6 +86,55 @@ impl Loxid {
     }
 }
 
+impl Family {
+    fn vip(self) -> IpAddr {
+        match self {
+            Family::V4 => VIP.into(),
+            Family::V6 => VIP6.into(),
+        }
+    }
+
+    fn backends(self) -> Vec<IpAddr> {
+        match self {
+            Family::V4 => backends().map(IpAddr::from).into(),
+            Family::V6 => backends6().map(IpAddr::from).into(),
+        }
+    }
+
+    fn sides(self) -> Sides {
+        match self {
+            Family::V4 => Sides {
+                front: FRONT_ADDRESS.into(),
+                back: BACK_ADDRESS.into(),
+                bits: 24,
+                client: CLIENT_ADDRESS.into(),
+                clients: Prefix::covering(Ipv4Addr::new(10, 64, 0, 0).into(), 14),
+            },
+            Family::V6 => Sides {
+                front: front_side6(1).into(),
+                back: back_side6(1).into(),
+                bits: 64,
+                client: front_side6(2).into(),
+                clients: Prefix::covering(CLIENTS6.into(), CLIENTS6_BITS),
+            },
+        }
+    }
+
+    /// Room for connections of this family, and hardly any of the other.
+    fn limits(self) -> Limits {
+        const HARDLY_ANY: u32 = 1 << 12;
+        let (connections, connections6) = match self {
+            Family::V4 => (CAPACITY, HARDLY_ANY),
+            Family::V6 => (HARDLY_ANY, CAPACITY),
+        };
+        Limits {
+            connections,
+            connections6,
+            ..DEFAULT_LIMITS
+        }
+    }
+}
+
 /// Gives this process a bpffs and a run directory that nobody else sees. Call it before other
 /// threads are made.
 pub fn hide_mounts() -> anyhow::Result<()> {
@@ -79,16 +149,13 @@ pub fn hide_mounts() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options() -> OpenOptions {
+fn options(family: Family) -> OpenOptions {
     static INSTANCES: AtomicU32 = AtomicU32::new(0);
     OpenOptions {
         instance: format!("bench-{}", INSTANCES.fetch_add(1, Ordering::Relaxed)),
         bpffs: BPFFS.into(),
         run_dir: Path::new(RUN_DIR).join("loxid"),
-        limits: Limits {
-            connections: CAPACITY,
-            ..DEFAULT_LIMITS
-        },
+        limits: family.limits(),
         // A million flows need them; nothing else uses ports here.
         source_ports: 1024..=65535,
         ..OpenOptions::default()
@@ -119,26 +186,31 @@ fn program_tables(plane: &mut KernelPlane, intent: &Intent, facts: &Facts) -> an
     Ok(())
 }
 
-fn intent(mode: Mode) -> anyhow::Result<Intent> {
+fn intent(mode: Mode, family: Family) -> anyhow::Result<Intent> {
     let key = ServiceKey {
-        vip: VIP.into(),
-        port: port(VIP_PORT),
+        vip: family.vip(),
+        ports: Ports::One(port(VIP_PORT)),
         protocol: Protocol::Udp,
     };
     let policy = Policy {
         mode,
         selection: Selection::Maglev(MaglevSize::DEFAULT),
+        persist: None,
         no_backend: NoBackend::default(),
         idle: Some(IdleTimeout::new(3600)?),
         last_hop: false,
+        mss_clamp: None,
+        sources: Sources::default(),
     };
-    let endpoint = |backend: Ipv4Addr| Endpoint {
-        addr: backend.into(),
-        port: port(BACKEND_PORT),
+    // With direct return a backend has the port that the client asked for.
+    let port = match mode {
+        Mode::Dnat | Mode::Fullnat | Mode::Onearm => Some(port(BACKEND_PORT)),
+        Mode::Dsr | Mode::Ipip | Mode::Gue { .. } => None,
     };
-    let backends = backends()
+    let backends = family
+        .backends()
         .into_iter()
-        .map(|backend| (endpoint(backend), Weight::ONE))
+        .map(|addr| (Endpoint { addr, port }, Share::default()))
         .collect();
     let service =
         Service::new(key, None, policy, backends).map_err(|errors| anyhow!("{errors:?}"))?;
@@ -149,48 +221,48 @@ fn intent(mode: Mode) -> anyhow::Result<Intent> {
 }
 
 /// The topology, as netlink would tell it.
-fn facts(topology: &Topology) -> anyhow::Result<Facts> {
-    let front = (
-        topology.front,
-        FRONT,
-        FRONT_MAC,
-        Ipv4Addr::new(198, 51, 100, 1),
-    );
-    let back = (topology.back, BACK, BACK_MAC, Ipv4Addr::new(203, 0, 113, 1));
-    let client = Ipv4Addr::new(198, 51, 100, 2);
+fn facts(family: Family, topology: &Topology) -> anyhow::Result<Facts> {
+    let sides = family.sides();
     let mut facts = Facts::default();
-    for (slot, (ifindex, name, mac, address)) in [front, back].into_iter().enumerate() {
-        let address = IpAddr::from(address);
+    for (slot, (ifindex, name, mac, address)) in [
+        (topology.front, FRONT, FRONT_MAC, sides.front),
+        (topology.back, BACK, BACK_MAC, sides.back),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         facts.links.insert(
             InterfaceSlot(slot as u8),
             Link {
                 name: name.into(),
                 ifindex,
+                device: ifindex,
+                vlan: None,
                 mac: Mac(mac),
-                mtu: 1500,
+                mtu: MTU,
                 attached: true,
-                addresses: BTreeSet::from([(address, 24)]),
+                addresses: BTreeSet::from([(address, sides.bits)]),
             },
         );
         facts.own.insert(address);
         facts.routes.insert(Route {
-            prefix: Prefix::covering(address, 24),
+            prefix: Prefix::covering(address, sides.bits),
             ifindex,
             gateway: None,
         });
     }
     facts.routes.insert(Route {
-        prefix: Prefix::new(Ipv4Addr::new(10, 64, 0, 0).into(), 14)?,
+        prefix: sides.clients,
         ifindex: topology.front,
-        gateway: Some(client.into()),
+        gateway: Some(sides.client),
     });
     facts
         .neighbours
-        .insert((topology.front, client.into()), Mac(CLIENT_MAC));
-    for backend in backends() {
+        .insert((topology.front, sides.client), Mac(CLIENT_MAC));
+    for backend in family.backends() {
         facts
             .neighbours
-            .insert((topology.back, backend.into()), Mac(BACKEND_MAC));
+            .insert((topology.back, backend), Mac(BACKEND_MAC));
     }
     Ok(facts)
 }

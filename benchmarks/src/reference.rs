@@ -1,16 +1,19 @@
 //! The reference forwarders in `benchmarks/reference`, loaded and configured.
 
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::Context;
 use libbpf_rs::{Object, OpenObject};
 
+use crate::frame::sum;
 use crate::object;
 use crate::plan::CAPACITY;
 use crate::topology::*;
 
 const LIMIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/limit.bpf.o"));
 const LRU: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lru.bpf.o"));
+const LRU_IPIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lru_ipip.bpf.o"));
 const WORDS_PER_LINE: u32 = 8;
 
 /// The programs of limit.bpf.c.
@@ -51,6 +54,7 @@ impl Reference {
             set_masks(&mut object)?;
         }
         let object = object.load().context("loading limit.bpf.o")?;
+        object::put(&object, "setups", 0, &setup())?;
         Reference::configured(object, bound.program(), topology)
     }
 
@@ -60,7 +64,20 @@ impl Reference {
         object::resize(&mut object, "connections", 2 * CAPACITY)?;
         let object = object.load().context("loading lru.bpf.o")?;
         put_service(&object)?;
+        object::put(&object, "setups", 0, &setup())?;
         Reference::configured(object, "lru", topology)
+    }
+
+    /// One key for each connection: it has one side.
+    pub fn lru_ipip(topology: &Topology) -> anyhow::Result<Reference> {
+        let mut object = object::open(LRU_IPIP)?;
+        object::resize(&mut object, "connections", CAPACITY)?;
+        let object = object.load().context("loading lru_ipip.bpf.o")?;
+        put_service(&object)?;
+        for (number, backend) in backends().into_iter().enumerate() {
+            object::put(&object, "reals", number as u32, &real(backend))?;
+        }
+        Reference::configured(object, "lru_ipip", topology)
     }
 
     pub fn program(&self) -> BorrowedFd<'_> {
@@ -68,7 +85,6 @@ impl Reference {
     }
 
     fn configured(object: Object, program: &str, topology: &Topology) -> anyhow::Result<Reference> {
-        object::put(&object, "setups", 0, &setup())?;
         for (side, ifindex) in [(0, topology.front), (1, topology.back)] {
             object::put(&object, "ways_out", side, &ifindex.to_ne_bytes())?;
         }
@@ -105,6 +121,25 @@ fn put_service(object: &Object) -> anyhow::Result<()> {
     object::map(object, "services")?
         .update(&key, &(BACKENDS as u32).to_ne_bytes(), MapFlags::ANY)
         .context("writing the service")
+}
+
+/// `struct real` of lru_ipip.bpf.c.
+fn real(backend: Ipv4Addr) -> Vec<u8> {
+    const HOP_LIMIT: u8 = 64;
+    const IPIP: u8 = 4;
+    let constant = [
+        &[0x45, 0, HOP_LIMIT, IPIP][..],
+        &BACK_ADDRESS.octets(),
+        &backend.octets(),
+    ]
+    .concat();
+    let mut bytes = backend.octets().to_vec();
+    bytes.extend(BACK_ADDRESS.octets());
+    bytes.extend([BACKEND_MAC, BACK_MAC].concat());
+    bytes.extend((sum(&constant) as u32).to_ne_bytes());
+    bytes.extend(MTU.to_ne_bytes());
+    bytes.extend(1u32.to_ne_bytes());
+    bytes
 }
 
 /// `struct setup` of bench.h.

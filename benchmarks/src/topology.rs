@@ -5,13 +5,16 @@
 //!  peer ------------- front          back -------- peer
 //!  198.51.100.2       198.51.100.1   203.0.113.1   203.0.113.11 to .138
 //!  10.64.0.0/14 behind it            VIP 192.0.2.1:8080/udp
+//!  2001:db8:1::2      2001:db8:1::1  2001:db8:2::1 2001:db8:2::11 to ::90
+//!  2001:db8:a::/96 behind it         VIP 2001:db8:ff::1
 //! ```
 //! The namespaces have no names: they live as long as this process holds them, however it ends.
-//! Neighbours are permanent, and IPv6 is off, so that nothing but the benchmark sends.
+//! Neighbours are permanent, and the kernels' IPv6 is off (who forwards IPv6 in XDP does not
+//! need it), so that nothing but the benchmark sends.
 
 use std::fs::File;
 use std::io::Write;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::{fs, process, thread};
@@ -25,6 +28,10 @@ pub const VIP_PORT: u16 = 8080;
 pub const BACKEND_PORT: u16 = 9000;
 /// As in bench.h. Source NAT of a million flows needs many.
 pub const BACKENDS: usize = 128;
+pub const VIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 1);
+/// The clients' addresses of IPv6: this and 32 bits.
+pub const CLIENTS6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0);
+pub const CLIENTS6_BITS: u8 = 96;
 /// An address behind the balancer that is no VIP.
 pub const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 11);
 pub const FRONT: &str = "front";
@@ -36,8 +43,27 @@ pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 1, 2];
 pub const BACK_MAC: [u8; 6] = [2, 0, 0, 0, 2, 1];
 pub const BACKEND_MAC: [u8; 6] = [2, 0, 0, 0, 2, 2];
 
+pub const MTU: u32 = 1500;
+pub const FRONT_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+pub const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+pub const BACK_ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+
 pub fn backends() -> [Ipv4Addr; BACKENDS] {
     std::array::from_fn(|number| Ipv4Addr::new(203, 0, 113, 11 + number as u8))
+}
+
+pub fn backends6() -> [Ipv6Addr; BACKENDS] {
+    std::array::from_fn(|number| back_side6(0x11 + number as u16))
+}
+
+/// An address on the link to the clients.
+pub const fn front_side6(host: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, host)
+}
+
+/// An address on the link to the backends.
+pub const fn back_side6(host: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, host)
 }
 
 pub struct Topology {
@@ -105,13 +131,13 @@ fn balancer_lines() -> Vec<String> {
         "link set lo up".to_string(),
         format!("link set {FRONT} up"),
         format!("link set {BACK} up"),
-        format!("address add 198.51.100.1/24 dev {FRONT}"),
-        format!("address add 203.0.113.1/24 dev {BACK}"),
+        format!("address add {FRONT_ADDRESS}/24 dev {FRONT}"),
+        format!("address add {BACK_ADDRESS}/24 dev {BACK}"),
         format!(
-            "neighbour add 198.51.100.2 lladdr {} nud permanent dev {FRONT}",
+            "neighbour add {CLIENT_ADDRESS} lladdr {} nud permanent dev {FRONT}",
             mac(CLIENT_MAC)
         ),
-        format!("route add 10.64.0.0/14 via 198.51.100.2 dev {FRONT}"),
+        format!("route add 10.64.0.0/14 via {CLIENT_ADDRESS} dev {FRONT}"),
     ];
     for backend in backends() {
         lines.push(format!(

@@ -10,20 +10,25 @@
  *	banks        one header per bank: seeds of its hash indexes, root of its routes
  *	filter       bank, direction -> bitmap: may this endpoint belong to a service?
  *	vips         bank -> lines of two records, by address
- *	ports        bank -> lines of four records, by (vip, port, protocol)
+ *	ports        bank -> lines of four records, by (vip, port block, protocol)
  *	services     bank -> record by service id
  *	routes       bank -> trie nodes of 256 children (replies to clients)
  *	slots        arena of slot tables (16-bit member numbers, four to a word)
- *	members      arena of backend ids, by service
+ *	members      arena of members (backend, weight, limit), by service
+ *	sources      arena of boundaries between allowed and denied sources, by service
  *	backends     record by backend id, with its next hop
+ *	loads        live connections by backend id
  *	hops         next hops of routes
  *	interfaces   by interface slot; the devmap has the same index
  *	cursors      round robin's position, by service id
  *	cpus         counters by cpu slot
  *	service_stats, backend_stats    counters by (cpu slot, id)
- *	conn_forward, conn_reverse      lines of eight words; conn4: entries (see conn.h)
+ *	conn_forward, conn_reverse      lines of eight words, IPv4's first and then IPv6's
+ *	conn4, conn6                    entries of the words' positions (see conn.h)
+ *	affinity                        lines of two records: which backend a client has
  *	source_stamps                   when a source port was last given back
  *	fragments                       ports of datagrams whose first fragment passed
+ *	scratch                         by cpu slot: a first packet's flow while it is admitted
  *
  * Banked regions hold bank 0 and then bank 1; a packet reads control->active once.
  * Byte order: __be* is as on the wire; everything else is the machine's.
@@ -33,7 +38,7 @@
 
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 1
+#define LB_ABI_VERSION 2
 
 #define LB_MAC_BYTES 6
 #define LB_LINE_WORDS 8
@@ -41,6 +46,8 @@
 #define LB_PORTS_PER_LINE 4
 #define LB_ROUTE_CHILDREN 256
 #define LB_MAX_INTERFACES 64
+#define LB_MAX_LEAST_MEMBERS 256 /* of a service that counts its backends' connections */
+#define LB_AFFINITIES_PER_LINE 2
 #define LB_MAX_REASONS 48
 #define LB_SLOTS_PER_WORD 4
 #define LB_STAMPS_PER_WORD 4
@@ -59,7 +66,9 @@ enum lb_region {
 	LB_REGION_ROUTES,
 	LB_REGION_SLOTS,
 	LB_REGION_MEMBERS,
+	LB_REGION_SOURCES,
 	LB_REGION_BACKENDS,
+	LB_REGION_LOADS,
 	LB_REGION_HOPS,
 	LB_REGION_INTERFACES,
 	LB_REGION_CURSORS,
@@ -69,8 +78,11 @@ enum lb_region {
 	LB_REGION_CONN_FORWARD,
 	LB_REGION_CONN_REVERSE,
 	LB_REGION_CONN4,
+	LB_REGION_CONN6,
+	LB_REGION_AFFINITY,
 	LB_REGION_SOURCE_STAMPS,
 	LB_REGION_FRAGMENTS,
+	LB_REGION_SCRATCH,
 	LB_REGION_COUNT,
 };
 
@@ -82,8 +94,10 @@ enum lb_region {
 enum lb_reason {
 	LB_REASON_FORWARDED, /* tx: forwarded to a backend or back to a client */
 	LB_REASON_ARP_ANSWERED, /* tx: ARP request for a VIP, answered */
+	LB_REASON_ND_ANSWERED, /* tx: neighbour solicitation for a VIP, answered */
 	LB_REASON_ECHO_ANSWERED, /* tx: ICMP echo request for a VIP, answered */
-	LB_REASON_NOT_IP, /* pass: neither IPv4 nor ARP */
+	LB_REASON_NOT_IP, /* pass: neither IP nor ARP */
+	LB_REASON_VLAN_UNKNOWN, /* pass: of a VLAN that no interface here is on */
 	LB_REASON_NOT_SERVICE, /* pass: addressed to no service, from no backend of one */
 	LB_REASON_VIP_NO_PORT, /* pass: addressed to a VIP, at a port without a service */
 	LB_REASON_VIP_OTHER, /* pass: addressed to a VIP: another protocol or kind of ICMP */
@@ -93,6 +107,8 @@ enum lb_reason {
 	LB_REASON_ICMP_UNRELATED, /* pass: an ICMP error about no known flow */
 	LB_REASON_NO_BACKEND_PASS, /* pass: the service has no backend and passes */
 	LB_REASON_NO_BACKEND, /* drop: the service has no usable backend */
+	LB_REASON_BACKENDS_FULL, /* drop: every backend has as many connections as it may */
+	LB_REASON_SOURCE_DENIED, /* drop: the service does not allow the source */
 	LB_REASON_NO_FLOW, /* drop: TCP to a service, of no known flow, without SYN */
 	LB_REASON_NEXT_HOP_UNRESOLVED, /* drop: the next hop's MAC address is not known */
 	LB_REASON_TABLE_FULL, /* drop: no room for a connection; live ones are never evicted */
@@ -122,12 +138,14 @@ enum lb_conn_event {
 	LB_CONN_EVICTED_EXPIRED,
 	LB_CONN_EVICTED_UNCONFIRMED,
 	LB_CONN_SOURCE_EARLY, /* a source port used again before its rest was over */
+	LB_CONN_AFFINITY_EVICTED, /* a client's affinity made room for another's while it lived */
 	LB_CONN_EVENT_COUNT,
 };
 
 /* Sizes, secrets and features: constant while a program is loaded. */
 struct lb_config {
-	__u32 conn_lines; /* lines of conn_forward, and of conn_reverse */
+	__u32 conn_lines4; /* lines of conn_forward, and of conn_reverse, for IPv4 */
+	__u32 conn_lines6; /* ... for IPv6, behind them */
 	__u32 cpu_slots;
 	__u32 max_services; /* <= 65535 */
 	__u32 max_backends;
@@ -138,23 +156,33 @@ struct lb_config {
 	__u32 route_nodes; /* nodes of one bank */
 	__u32 slot_words;
 	__u32 members;
+	__u32 sources;
+	__u32 affinity_lines;
 	__u32 stamp_words;
 	__u32 fragment_lines;
 	__u16 source_port_first; /* SNAT ports, inclusive */
 	__u16 source_port_last;
 	__u32 features; /* LB_FEATURE_* */
+	/* Outer sources of tunnels: a prefix, and the bits that are spread by the flow's hash. */
+	__be32 tunnel_source4; /* 0: the box's own address towards the backend */
+	__be32 tunnel_spread4;
+	__u32 tunnel_source6[4]; /* 0: the same */
+	__be32 tunnel_spread6; /* of the last word */
 	__u32 reserved;
-	/* Odd multipliers and addends of three multilinear hashes: a random secret of this box. */
-	__u64 conn_key[16];
+	/* Odd multipliers and addends of multilinear hashes: a random secret of this box. */
+	__u64 conn_key[40];
 	/* The same of the selection hash: equal on appliances that must agree. */
-	__u64 select_key[16];
+	__u64 select_key[32];
 };
 
 #define LB_FEATURE_CONN_COUNTERS 1U /* packets and bytes of each connection */
 
+#define LB_ACTIVE_BANK 1U
+#define LB_ACTIVE_WILD 2U /* some endpoint has more than one port: its filter bit is port 0's */
+
 struct lb_control {
 	/* These two are one word, read and written at once. */
-	__u32 active; /* bank */
+	__u32 active; /* bank; plus LB_ACTIVE_WILD */
 	__u32 route_generation; /* 16 bits are used */
 	__u64 generation; /* of the published image, for user space */
 	__u32 tick; /* the clock's, as the kernel host last read it */
@@ -179,6 +207,8 @@ struct lb_line {
 #define LB_VIP_USED 1U
 #define LB_VIP_LOCAL 2U /* an address of the box that no service uses: only a martian check */
 #define LB_VIP_ECHO 4U /* answer ICMP echo requests */
+#define LB_VIP_IPV6 8U
+#define LB_VIP_BLOCKS 16U /* some of its port records are of more than one port */
 
 struct lb_vip {
 	__u32 address[4]; /* as on the wire; IPv4: word 0, others 0 */
@@ -191,7 +221,11 @@ struct lb_vip_line {
 	struct lb_vip vip[LB_VIPS_PER_LINE];
 };
 
-/* key: vip id << 32 | port << 8 | protocol (port in the machine's order); 0: free */
+/*
+ * key: vip id << 32 | block << 24 | port << 8 | protocol; 0: free. A record covers 2^block ports,
+ * from port (the machine's order), whose low bits are 0: a range is a few of them. Block 16 is
+ * any port: the service of all that no other has.
+ */
 struct lb_port {
 	__u64 key;
 	__u32 service;
@@ -202,41 +236,93 @@ struct lb_port_line {
 	struct lb_port port[LB_PORTS_PER_LINE];
 };
 
-#define LB_SERVICE_USED 1U
-#define LB_SERVICE_FULLNAT 2U /* rewrite the source: to the VIP, or to backend.source */
-#define LB_SERVICE_SOURCE_INTERFACE 4U /* ... to backend.source */
-#define LB_SERVICE_ROUND_ROBIN 8U /* slot by cursor, not by hash */
-#define LB_SERVICE_LAST_HOP 16U /* replies go where the client's packet came from */
-#define LB_SERVICE_PICK_UP 32U /* TCP without SYN may start a flow (Maglev, dnat) */
-#define LB_SERVICE_NO_BACKEND_DROP 64U /* neither: reject */
-#define LB_SERVICE_NO_BACKEND_PASS 128U
+#define LB_SERVICE_USED (1U << 0)
+#define LB_SERVICE_FULLNAT (1U << 1) /* rewrite the source: to the VIP, or to backend.source */
+#define LB_SERVICE_SOURCE_INTERFACE (1U << 2) /* ... to backend.source */
+#define LB_SERVICE_ROUND_ROBIN (1U << 3) /* slot by cursor, not by hash */
+#define LB_SERVICE_LAST_HOP (1U << 4) /* replies go where the client's packet came from */
+#define LB_SERVICE_PICK_UP \
+	(1U << 5) /* TCP without SYN may start a flow (Maglev without NAT of the source) */
+#define LB_SERVICE_NO_BACKEND_DROP (1U << 6) /* neither: reject */
+#define LB_SERVICE_NO_BACKEND_PASS (1U << 7)
+#define LB_SERVICE_DSR (1U << 8) /* direct return: the link header leads to the backend */
+#define LB_SERVICE_IPIP (1U << 9) /* direct return: IP in IP leads to it (RFC 2003, 2473, 4213) */
+#define LB_SERVICE_GUE (1U << 10) /* direct return: generic UDP encapsulation leads to it */
+#define LB_SERVICE_LEAST (1U << 11) /* the member with the fewest connections for its weight */
+#define LB_SERVICE_LIMITED (1U << 12) /* a member has a limit */
+#define LB_SERVICE_SOURCES (1U << 13) /* sources are asked for */
+#define LB_SERVICE_DENY_FIRST (1U << 14) /* what is before the first boundary is denied */
+#define LB_SERVICE_IPV6 (1U << 15)
+
+/* Services whose backends answer clients themselves: no reply passes the appliance. */
+#define LB_SERVICE_ONE_SIDED (LB_SERVICE_DSR | LB_SERVICE_IPIP | LB_SERVICE_GUE)
 
 struct lb_service {
 	__u32 flags;
 	__u32 slot_word; /* first word of its slot table in the arena */
-	__u32 slot_count; /* 0: no backend */
+	__u32 slot_count; /* 0: no backend; with LEAST 1: there is one */
 	__u32 member_first;
 	__u32 member_count;
 	__u16 idle; /* idle timeout of established flows, lb_timeout_encode() */
 	__u8 protocol;
 	__u8 reserved0;
-	__u16 port; /* machine's order */
-	__u16 reserved1;
+	__u16 port; /* machine's order; ICMP and any port: 0 */
+	__u16 port_last; /* of a range; equal to port if it is one; any port: 65535 */
 	__u32 address[4]; /* of the VIP */
 	__u32 idle_seconds; /* for user space: what `idle` was made of */
-	__u32 reserved2[4];
+	__u32 persist; /* seconds that a client without new connections keeps its backend; 0: none */
+	__u32 source_first; /* its boundaries in the arena */
+	__u32 source_count;
+	__u16 mss; /* at most, in SYN and SYN+ACK; 0: as it is */
+	__be16 tunnel_port; /* destination port of GUE */
+};
+
+/* One of a service's backends. */
+struct lb_member {
+	__u32 backend;
+	__u16 weight; /* 0: no new connection */
+	__u16 reserved0;
+	__u32 limit; /* connections that the backend may have for this service to choose it; 0: any */
+	__u32 reserved1;
+};
+
+/*
+ * The first address from which on sources are treated the other way: allowed ones become denied
+ * and denied ones allowed. As a number, IPv4 in the lower half. Ascending within a service.
+ */
+struct lb_boundary {
+	__u64 high;
+	__u64 low;
 };
 
 #define LB_BACKEND_USED 1U
+#define LB_BACKEND_IPV6 2U
 
 struct lb_backend {
 	__u32 address[4]; /* as on the wire; IPv4: word 0, others 0 */
 	__u64 hop; /* hop word; 0: unresolved */
-	__u32 source[4]; /* address of the box towards it */
-	__be16 port;
+	__u32 source[4]; /* address of the box towards it, of the backend's family */
+	__be16 port; /* 0: the port that the client asked for */
 	__u8 protocol;
 	__u8 flags;
 	__u32 reserved[5];
+};
+
+/*
+ * Which backend a client has at a service. The word is tick << 32 | generation << 1 | busy; who
+ * has made it busy (by compare-and-swap) writes the rest, and a reader compares the word again.
+ * While it is busy, the tick's place has the claimer's cpu slot + 1.
+ */
+struct lb_affinity {
+	__u64 word;
+	__u32 address[4];
+	__u16 service; /* id + 1; 0: free */
+	__u16 member; /* where the backend was in the service's members: looked at first */
+	__u32 backend;
+};
+
+struct lb_affinity_line {
+	struct lb_affinity affinity[LB_AFFINITIES_PER_LINE];
 };
 
 /*
@@ -262,12 +348,17 @@ struct lb_route_node {
 };
 
 struct lb_interface {
-	__u32 ifindex; /* 0: free */
+	__u32 ifindex; /* of the device that sends; 0: free */
 	__u32 mtu; /* of the IP packet */
 	__u8 mac[LB_MAC_BYTES];
-	__u8 reserved0[2];
+	__u8 link; /* bytes of the link header: 14, or with tags 18 and 22 */
+	__u8 reserved0;
 	__u32 address4; /* an IPv4 address of the interface, 0 if it has none: source of our ICMP */
-	__u32 reserved1[11];
+	__u32 tags; /* VLAN id; of two tags outer << 16 | inner; 0: untagged */
+	__be16 tag_protocol; /* of the outer tag: 0x8100 or 0x88a8 */
+	__u16 reserved1;
+	__u32 address6[4]; /* the same as address4 of IPv6, a global one if there is one */
+	__u32 reserved2[5];
 };
 
 struct lb_cpu {
@@ -278,7 +369,9 @@ struct lb_cpu {
 	__u64 rx_bytes;
 	__u32 answer_tokens; /* rate limit of answers */
 	__u32 answer_tick;
-	__u64 reserved[2];
+	__u32 answer_kind; /* 1 + enum lb_answer, for the stage that makes it; 0: none */
+	__u32 answer_mtu;
+	__u64 reserved;
 };
 
 /* direction 0: from clients to backends; 1: replies. Bytes are IP packets' lengths. */
@@ -329,12 +422,18 @@ enum lb_reverse_state {
 };
 
 #define LB_CONN_SOURCE_TRANSLATED 1U /* source is not the client's own end */
+#define LB_CONN_ONE_SIDED 2U /* direct return: has no R word; ends stay as they are */
+#define LB_CONN_IPIP 4U
+#define LB_CONN_GUE 8U
+#define LB_CONN_BACKEND_IPV6 16U /* of a tunnel: the outer header is IPv6 */
+#define LB_CONN_AFFINE 32U /* keeps its client's affinity alive */
 
 /*
  * What is remembered of an IPv4 flow. Forward packets carry client -> vip and leave as
  * source -> backend; replies carry backend -> source and leave as vip -> client. In dnat the
- * source is the client. Ends are as on the wire. After publishing only the counters and the
- * reply word are written.
+ * source is the client. With direct return, source and backend are 0 (the backend's row has its
+ * address), and source_port is the port of a GUE tunnel. Ends are as on the wire. After
+ * publishing only the counters and the reply word are written.
  */
 struct lb_conn4 {
 	__be32 client;
@@ -349,13 +448,44 @@ struct lb_conn4 {
 	__u8 flags;
 	__u16 service;
 	__u32 backend_id;
-	__u32 reverse; /* position of its word in conn_reverse */
+	__u32 reverse; /* position of its word in conn_reverse; LB_POSITION_NONE: one-sided */
 	__u16 address_delta; /* one's complement sum: forward new minus old, addresses */
 	__u16 transport_delta; /* the same of addresses and ports */
 	__u64 reply; /* reply word */
 	__u32 created; /* tick */
 	__u32 packets; /* both directions, if counted */
 	__u64 bytes;
+};
+
+/* The same of an IPv6 flow. From client_port to bytes it is as lb_conn4. */
+struct lb_conn6 {
+	__u32 client[4];
+	__u32 vip[4];
+	__u32 source[4];
+	__u32 backend[4];
+	__be16 client_port;
+	__be16 vip_port;
+	__be16 source_port;
+	__be16 backend_port;
+	__u8 protocol;
+	__u8 flags;
+	__u16 service;
+	__u32 backend_id;
+	__u32 reverse;
+	__u16 address_delta; /* not used: IPv6 has no header checksum */
+	__u16 transport_delta;
+	__u64 reply;
+	__u32 created;
+	__u32 packets;
+	__u64 bytes;
+	__u64 reserved[2];
+};
+
+#define LB_POSITION_NONE 0xffffffffU
+
+/* What is too big for a stack of 512 bytes. */
+struct lb_scratch {
+	__u64 word[64];
 };
 
 struct lb_stamps {

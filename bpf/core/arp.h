@@ -7,9 +7,8 @@
 #ifndef LB_ARP_H
 #define LB_ARP_H
 
-#include <linux/if_ether.h>
-
-#include "answer.h"
+#include "hop.h"
+#include "parse.h"
 #include "select.h"
 
 #define LB_ARP_ETHERNET 1
@@ -26,32 +25,56 @@ struct lb_arp {
 	__be32 target;
 } __attribute__((packed));
 
-static __always_inline enum lb_reason lb_arp_answer(struct lb_packet *p)
+static __always_inline bool lb_arp_asks(const struct lb_arp *arp)
 {
-	struct ethhdr *eth = p->data;
-	struct lb_arp *arp = (void *)(eth + 1);
-	const struct lb_interface *interface;
+	return arp->hardware == lb_order16(LB_ARP_ETHERNET) &&
+	       arp->protocol == lb_order16(ETH_P_IP) && arp->hardware_bytes == LB_MAC_BYTES &&
+	       arp->protocol_bytes == sizeof(arp->target) &&
+	       arp->operation == lb_order16(LB_ARP_REQUEST) && arp->sender != arp->target;
+}
+
+/*
+ * The interface that answers for an address where a request for it came in, or null: the box
+ * owns the address itself, or is not asked to speak for it there.
+ */
+static __always_inline const struct lb_interface *lb_vip_interface(const enum lb_family family,
+								   const struct lb_packet *p,
+								   __u32 tags, const __u32 *address)
+{
 	const struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
 	const struct lb_vip *vip;
-	__be32 target;
-	__u64 mac;
 	__u32 slot;
 
+	if (!control)
+		return NULL;
+	vip = lb_vip_find(family, lb_image_see(control).bank, address);
+	if (!vip || !vip->arp_interfaces)
+		return NULL;
+	slot = lb_interface_find(p->ifindex, tags);
+	if (slot >= LB_MAX_INTERFACES || !(vip->arp_interfaces >> (slot & 63) & 1))
+		return NULL;
+	return host_region(LB_REGION_INTERFACES, slot);
+}
+
+static __always_inline enum lb_reason lb_arp_answer(struct lb_packet *p)
+{
+	const struct lb_interface *interface;
+	struct ethhdr *eth = p->data;
+	struct lb_link link = {};
+	__u32 target[4] = {};
+	struct lb_arp *arp;
+	__u64 mac;
+
+	if (!lb_parse_link(p, &link))
+		return LB_REASON_TRUNCATED;
+	arp = p->data + lb_link_bytes(&link);
 	if ((void *)(arp + 1) > p->data_end)
 		return LB_REASON_TRUNCATED;
-	target = arp->target;
-	if (arp->hardware != lb_order16(LB_ARP_ETHERNET) || arp->protocol != lb_order16(ETH_P_IP) ||
-	    arp->hardware_bytes != LB_MAC_BYTES || arp->protocol_bytes != sizeof(target) ||
-	    arp->operation != lb_order16(LB_ARP_REQUEST) || arp->sender == target)
+	if (!lb_arp_asks(arp))
 		return LB_REASON_NOT_SERVICE;
-	if (!control)
-		return LB_REASON_NOT_SERVICE;
-	vip = lb_vip_find4(lb_image_see(control).bank, target);
-	if (!vip || !vip->arp_interfaces)
-		return LB_REASON_NOT_SERVICE;
-	slot = lb_interface_find(p->ifindex);
-	interface = host_region(LB_REGION_INTERFACES, slot);
-	if (!interface || !(vip->arp_interfaces >> (slot & 63) & 1))
+	target[0] = arp->target;
+	interface = lb_vip_interface(LB_IPV4, p, link.tags, target);
+	if (!interface)
 		return LB_REASON_NOT_SERVICE;
 	mac = lb_mac_load(interface->mac);
 	lb_mac_store(eth->h_dest, lb_mac_load(eth->h_source));
@@ -60,7 +83,7 @@ static __always_inline enum lb_reason lb_arp_answer(struct lb_packet *p)
 	lb_mac_store(arp->target_mac, lb_mac_load(arp->sender_mac));
 	arp->target = arp->sender;
 	lb_mac_store(arp->sender_mac, mac);
-	arp->sender = target;
+	arp->sender = target[0];
 	return host_transmit_back(p) ? LB_REASON_ARP_ANSWERED : LB_REASON_INTERFACE_GONE;
 }
 

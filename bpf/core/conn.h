@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The connection table: look-up and what a packet does to its flow. conn_insert.h makes and ends
- * connections, conn_state.h says what the words mean, conn_tend.h is for user space.
+ * The connection table: look-up. conn_note.h has what a packet does to its flow, conn_insert.h
+ * makes connections, conn_end.h ends them, conn_entry.h says what is remembered of one,
+ * conn_state.h what the words mean; conn_tend.h is for user space.
  *
  *	conn_forward  lines of eight F words     tag 16 generation 16 age 16 timeout 12 state 4
- *	conn4         an entry for each F word, at the same position
+ *	conn4, conn6  an entry for each F word: IPv4's lines come first, and then IPv6's
  *	conn_reverse  lines of eight R words     tag 16 generation 8 age 12 position 26 state 2
  *
  * A key hashes to two lines and a tag. The flow is in either line; the second is read only when
@@ -23,6 +24,8 @@
  * is taken. Most are: so the branch that finds them is predicted, and the CPU reads the entry
  * while it still waits for the word.
  *
+ * A one-sided flow (direct return) has an F word only: of the steps above those about R fall away.
+ *
  * Because of the second look of each inserter, after it is visible itself, two that insert one
  * flow see each other: at least one withdraws. Ages and states change by compare-and-swap on
  * live words.
@@ -30,59 +33,58 @@
 #ifndef LB_CONN_H
 #define LB_CONN_H
 
+#include "conn_entry.h"
 #include "conn_state.h"
+#include "flow.h"
 #include "host.h"
 #include "index.h"
 
-#define LB_POSITION_NONE 0xffffffffU
 #define LB_TAG_LIMIT (1ULL << LB_FORWARD_TAG_SHIFT)
 #define LB_REVERSE_AGE (0xfffULL << LB_REVERSE_AGE_SHIFT)
 #define LB_REVERSE_POSITION ((1U << 26) - 1)
 _Static_assert(LB_FORWARD_TAG_SHIFT == LB_REVERSE_TAG_SHIFT, "one probe serves both");
 
-/* One direction of a flow, as on the wire. */
-struct lb_tuple4 {
-	__be32 saddr;
-	__be32 daddr;
-	__be16 sport;
-	__be16 dport;
-	__u32 protocol;
-};
-
-struct lb_hash {
-	__u32 line[2];
-	__u16 tag; /* not 0 */
-	__u16 home; /* the word of a line that it is in if it can be */
-};
-
-struct lb_found {
-	__u64 word; /* F or R word, by direction */
-	__u32 position; /* of F word and entry */
-	__u32 reverse; /* of the R word, if that was looked up */
-	struct lb_conn4 *entry;
-};
-
 /* Multilinear hashing (Lemire, Kaser: "Strongly universal string hashing is fast"), 32 bits. */
-static __always_inline __u32 lb_conn_sum4(const struct lb_tuple4 *tuple, const volatile __u64 *key)
+static __always_inline __u32 lb_conn_sum(const enum lb_family family, const struct lb_tuple *tuple,
+					 const volatile __u64 *key)
 {
 	__u32 ports = tuple->sport | (__u32)tuple->dport << 16;
 	__u64 sum = key[0];
 
-	sum += (key[1] + tuple->saddr) * (key[2] + tuple->daddr);
-	sum += (key[3] + ports) * (key[4] + tuple->protocol);
+	if (family == LB_IPV4) {
+		sum += (key[1] + tuple->saddr[0]) * (key[2] + tuple->daddr[0]);
+		sum += (key[3] + ports) * (key[4] + tuple->protocol);
+		return lb_sum_finish(sum);
+	}
+	sum += (key[1] + tuple->saddr[0]) * (key[2] + tuple->saddr[1]);
+	sum += (key[3] + tuple->saddr[2]) * (key[4] + tuple->saddr[3]);
+	sum += (key[5] + tuple->daddr[0]) * (key[6] + tuple->daddr[1]);
+	sum += (key[7] + tuple->daddr[2]) * (key[8] + tuple->daddr[3]);
+	sum += (key[9] + ports) * (key[10] + tuple->protocol);
 	return lb_sum_finish(sum);
 }
 
-/* A sum's upper bits make a line; the lower ones of the first the home, of the second the tag. */
-static __always_inline void lb_conn_hash4(const struct lb_tuple4 *tuple, struct lb_hash *hash)
+/* Each sum has keys of its own. */
+#define LB_CONN_KEYS(family) ((family) == LB_IPV4 ? 5 : 11)
+_Static_assert(3 * LB_CONN_KEYS(LB_IPV6) <=
+		       sizeof(((struct lb_config *)0)->conn_key) / sizeof(__u64),
+	       "two for lines, one for a source port's stamp");
+
+/*
+ * A sum's upper bits make a line of the family's; the lower ones of the first the home, of the
+ * second the tag.
+ */
+static __always_inline void lb_conn_hash(const enum lb_family family, const struct lb_tuple *tuple,
+					 struct lb_hash *hash)
 {
 	const volatile struct lb_config *config = host_config();
-	__u64 lines = config->conn_lines;
-	__u32 first = lb_conn_sum4(tuple, config->conn_key);
-	__u32 second = lb_conn_sum4(tuple, config->conn_key + 5);
+	__u64 lines = lb_conn_lines(family);
+	__u32 start = family == LB_IPV4 ? 0 : config->conn_lines4;
+	__u32 first = lb_conn_sum(family, tuple, config->conn_key);
+	__u32 second = lb_conn_sum(family, tuple, config->conn_key + LB_CONN_KEYS(family));
 
-	hash->line[0] = first * lines >> 32;
-	hash->line[1] = second * lines >> 32;
+	hash->line[0] = start + (first * lines >> 32);
+	hash->line[1] = start + (second * lines >> 32);
 	hash->tag = (second & 0xfffe) + 1;
 	hash->home = first % LB_LINE_WORDS;
 }
@@ -108,39 +110,6 @@ static __always_inline bool lb_line_probe(const struct lb_line *line, __u64 tag,
 	return false;
 }
 
-/* Copies the part of an entry that does not change. Returns a value made of all that was read. */
-static __always_inline __u64 lb_conn_copy(struct lb_conn4 *copy, const struct lb_conn4 *entry)
-{
-	const __u64 *from = (const __u64 *)entry;
-	__u64 *to = (__u64 *)copy;
-	__u64 all = 0;
-
-#pragma GCC unroll 6
-	for (int i = 0; i < 6; i++) {
-		to[i] = lb_load64(&from[i]);
-		all |= to[i];
-	}
-	return all;
-}
-
-_Static_assert(offsetof(struct lb_conn4, created) == 6 * sizeof(__u64), "what lb_conn_copy copies");
-
-static __always_inline bool lb_conn_is_forward4(const struct lb_conn4 *conn,
-						const struct lb_tuple4 *tuple)
-{
-	return conn->client == tuple->saddr && conn->vip == tuple->daddr &&
-	       conn->client_port == tuple->sport && conn->vip_port == tuple->dport &&
-	       conn->protocol == tuple->protocol;
-}
-
-static __always_inline bool lb_conn_is_reverse4(const struct lb_conn4 *conn,
-						const struct lb_tuple4 *tuple)
-{
-	return conn->backend == tuple->saddr && conn->source == tuple->daddr &&
-	       conn->backend_port == tuple->sport && conn->source_port == tuple->dport &&
-	       conn->protocol == tuple->protocol;
-}
-
 /* True if an F word, read again, says that the entry is still the same flow's. */
 static __always_inline bool lb_forward_same(__u64 word, __u64 again)
 {
@@ -163,98 +132,122 @@ static __always_inline __u32 lb_reverse_position(__u64 word)
 }
 
 /* Takes the flow of an F word that was read at `at`, if it is the tuple's. */
-static __always_inline bool lb_take_forward4(const struct lb_tuple4 *tuple, __u64 *at, __u64 word,
-					     __u32 position, struct lb_conn4 *copy,
-					     struct lb_found *found)
+static __always_inline bool lb_take_forward(const enum lb_family family,
+					    const struct lb_tuple *tuple, __u64 *at, __u64 word,
+					    __u32 position, struct lb_conn *copy,
+					    struct lb_found *found)
 {
-	struct lb_conn4 *entry = host_region(LB_REGION_CONN4, position);
+	void *entry = lb_entry_at(family, position);
 	__u64 read;
 
 	if (!entry || !lb_word_is_live(word))
 		return false;
-	read = lb_conn_copy(copy, lb_after(entry, word));
+	read = lb_conn_copy(family, copy, lb_after(entry, word));
 	if (!lb_forward_same(word, lb_load64(lb_after(at, read))))
 		return false;
 	found->word = word;
 	found->position = position;
-	found->entry = entry;
-	return lb_conn_is_forward4(copy, tuple);
+	return lb_conn_is_forward(family, copy, tuple);
 }
 
 /* The same of an R word. */
-static __always_inline bool lb_take_reverse4(const struct lb_tuple4 *tuple, __u64 *at, __u64 word,
-					     __u32 reverse, struct lb_conn4 *copy,
-					     struct lb_found *found)
+static __always_inline bool lb_take_reverse(const enum lb_family family,
+					    const struct lb_tuple *tuple, __u64 *at, __u64 word,
+					    __u32 reverse, struct lb_conn *copy,
+					    struct lb_found *found)
 {
-	struct lb_conn4 *entry = host_region(LB_REGION_CONN4, lb_reverse_position(word));
+	void *entry = lb_entry_at(family, lb_reverse_position(word));
 	__u64 read;
 
 	if (!entry || !lb_reverse_is_used(word))
 		return false;
-	read = lb_conn_copy(copy, lb_after(entry, word));
+	read = lb_conn_copy(family, copy, lb_after(entry, word));
 	if (!lb_reverse_same(word, lb_load64(lb_after(at, read))))
 		return false;
 	found->word = word;
 	found->position = lb_reverse_position(word);
 	found->reverse = reverse;
-	found->entry = entry;
-	return lb_conn_is_reverse4(copy, tuple);
+	return lb_conn_is_reverse(family, copy, tuple);
 }
 
 /* Takes the flow at a position. */
-static __always_inline bool lb_take4(enum lb_direction direction, const struct lb_tuple4 *tuple,
-				     __u32 position, struct lb_conn4 *copy, struct lb_found *found)
+static __always_inline bool lb_take(const enum lb_family family, const enum lb_direction direction,
+				    const struct lb_tuple *tuple, __u32 position,
+				    struct lb_conn *copy, struct lb_found *found)
 {
 	__u64 *at;
 
 	if (direction == LB_DIRECTION_FORWARD) {
 		at = lb_word_at(LB_REGION_CONN_FORWARD, position);
-		return at && lb_take_forward4(tuple, at, lb_load64(at), position, copy, found);
+		return at &&
+		       lb_take_forward(family, tuple, at, lb_load64(at), position, copy, found);
 	}
 	at = lb_word_at(LB_REGION_CONN_REVERSE, position);
-	return at && lb_take_reverse4(tuple, at, lb_load64(at), position, copy, found);
+	return at && lb_take_reverse(family, tuple, at, lb_load64(at), position, copy, found);
 }
 
-/* True if the entry of a word that was read at `at` has the tuple's key, in a direction. */
-static __always_inline bool lb_word_holds4(enum lb_direction direction,
-					   const struct lb_tuple4 *tuple, __u64 *at, __u64 word,
-					   __u32 position)
+/* True if the entry of a word that was read at a place has the tuple's key, in a direction. */
+static __always_inline bool lb_word_check(const enum lb_family family,
+					  const enum lb_direction direction,
+					  const struct lb_tuple *tuple, __u32 place, __u64 word)
 {
 	const bool forward = direction == LB_DIRECTION_FORWARD;
-	__u64 ends, ports, rest, again;
-	const __u64 *entry;
+	__u64 differs, again, all, *at;
+	void *entry;
 
-	if (forward ? !lb_word_is_live(word) : !lb_reverse_is_used(word))
-		return false;
-	entry = host_region(LB_REGION_CONN4, forward ? position : lb_reverse_position(word));
-	if (!entry)
-		return false;
-	entry = lb_after((void *)entry, word);
-	ends = lb_load64(&entry[forward ? 0 : 1]);
-	ports = lb_load64(&entry[2]);
-	rest = lb_load64(&entry[3]);
-	again = lb_load64(lb_after(at, ends | ports | rest));
-	if (forward ? !lb_forward_same(word, again) : !lb_reverse_same(word, again))
+	if (!tuple || (forward ? !lb_word_is_live(word) : !lb_reverse_is_used(word)))
 		return false;
 	if (forward)
-		return ends == (tuple->saddr | (__u64)tuple->daddr << 32) &&
-		       (__u32)ports == (tuple->sport | (__u32)tuple->dport << 16) &&
-		       (__u8)rest == tuple->protocol;
-	return ends == (tuple->daddr | (__u64)tuple->saddr << 32) &&
-	       (__u32)(ports >> 32) == (tuple->dport | (__u32)tuple->sport << 16) &&
-	       (__u8)rest == tuple->protocol;
+		at = lb_word_at(LB_REGION_CONN_FORWARD, place);
+	else
+		at = lb_word_at(LB_REGION_CONN_REVERSE, place);
+	entry = lb_entry_at(family, forward ? place : lb_reverse_position(word));
+	if (!at || !entry)
+		return false;
+	differs = lb_entry_differs(family, direction, lb_after(entry, word), tuple, &all);
+	again = lb_load64(lb_after(at, all));
+	return (forward ? lb_forward_same(word, again) : lb_reverse_same(word, again)) && !differs;
 }
 
-_Static_assert(offsetof(struct lb_conn4, client) == 0 && offsetof(struct lb_conn4, source) == 8 &&
-		       offsetof(struct lb_conn4, client_port) == 16 &&
-		       offsetof(struct lb_conn4, source_port) == 20 &&
-		       offsetof(struct lb_conn4, protocol) == 24,
-	       "the words that lb_word_holds4 reads");
+/* Global functions, so that a loop over words is short: the verifier follows each way through. */
+LB_SEAM int lb_forward_check4(const struct lb_tuple *tuple, __u32 place, __u64 word)
+{
+	return lb_word_check(LB_IPV4, LB_DIRECTION_FORWARD, tuple, place, word);
+}
+
+LB_SEAM int lb_forward_check6(const struct lb_tuple *tuple, __u32 place, __u64 word)
+{
+	return lb_word_check(LB_IPV6, LB_DIRECTION_FORWARD, tuple, place, word);
+}
+
+LB_SEAM int lb_reverse_check4(const struct lb_tuple *tuple, __u32 place, __u64 word)
+{
+	return lb_word_check(LB_IPV4, LB_DIRECTION_REVERSE, tuple, place, word);
+}
+
+LB_SEAM int lb_reverse_check6(const struct lb_tuple *tuple, __u32 place, __u64 word)
+{
+	return lb_word_check(LB_IPV6, LB_DIRECTION_REVERSE, tuple, place, word);
+}
+
+static __always_inline bool lb_word_holds(const enum lb_family family,
+					  const enum lb_direction direction,
+					  const struct lb_tuple *tuple, __u32 place, __u64 word)
+{
+	if (direction == LB_DIRECTION_FORWARD)
+		return family == LB_IPV4 ? lb_forward_check4(tuple, place, word) :
+					   lb_forward_check6(tuple, place, word);
+	return family == LB_IPV4 ? lb_reverse_check4(tuple, place, word) :
+				   lb_reverse_check6(tuple, place, word);
+}
 
 /* The position of a tuple's word in a line, behind a word that only shares its tag. */
-static __always_inline __u32 lb_line_search4(enum lb_direction direction,
-					     const struct lb_tuple4 *tuple, __u32 line, __u16 tag)
+static __always_inline __u32 lb_line_search(const enum lb_family family,
+					    const enum lb_direction direction,
+					    const struct lb_tuple *tuple, __u32 line, __u16 tag)
 {
+	if (!tuple)
+		return LB_POSITION_NONE;
 	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
 		__u32 position = line * LB_LINE_WORDS + i;
 		__u64 *at, word;
@@ -265,47 +258,72 @@ static __always_inline __u32 lb_line_search4(enum lb_direction direction,
 			at = lb_word_at(LB_REGION_CONN_REVERSE, position);
 		word = at ? lb_load64(at) : 0;
 		if (at && word >> LB_FORWARD_TAG_SHIFT == tag &&
-		    lb_word_holds4(direction, tuple, at, word, position))
+		    lb_word_holds(family, direction, tuple, position, word))
 			return position;
 	}
 	return LB_POSITION_NONE;
 }
 
 /* What a look-up does when the first word with the tag was another flow's: it reads all. */
-LB_SEAM __u32 lb_forward_search4(const struct lb_tuple4 *tuple, __u32 line, __u32 tag)
+LB_SEAM __u32 lb_forward_search4(const struct lb_tuple *tuple, __u32 line, __u32 tag)
 {
-	return tuple ? lb_line_search4(LB_DIRECTION_FORWARD, tuple, line, tag) : LB_POSITION_NONE;
+	return lb_line_search(LB_IPV4, LB_DIRECTION_FORWARD, tuple, line, tag);
 }
 
-LB_SEAM __u32 lb_reverse_search4(const struct lb_tuple4 *tuple, __u32 line, __u32 tag)
+LB_SEAM __u32 lb_forward_search6(const struct lb_tuple *tuple, __u32 line, __u32 tag)
 {
-	return tuple ? lb_line_search4(LB_DIRECTION_REVERSE, tuple, line, tag) : LB_POSITION_NONE;
+	return lb_line_search(LB_IPV6, LB_DIRECTION_FORWARD, tuple, line, tag);
 }
 
-static __always_inline __u32 lb_conn_search4(enum lb_direction direction,
-					     const struct lb_tuple4 *tuple,
-					     const struct lb_hash *hash)
+LB_SEAM __u32 lb_reverse_search4(const struct lb_tuple *tuple, __u32 line, __u32 tag)
+{
+	return lb_line_search(LB_IPV4, LB_DIRECTION_REVERSE, tuple, line, tag);
+}
+
+LB_SEAM __u32 lb_reverse_search6(const struct lb_tuple *tuple, __u32 line, __u32 tag)
+{
+	return lb_line_search(LB_IPV6, LB_DIRECTION_REVERSE, tuple, line, tag);
+}
+
+static __always_inline __u32 lb_line_search_call(const enum lb_family family,
+						 const enum lb_direction direction,
+						 const struct lb_tuple *tuple, __u32 line,
+						 __u32 tag)
+{
+	if (direction == LB_DIRECTION_FORWARD)
+		return family == LB_IPV4 ? lb_forward_search4(tuple, line, tag) :
+					   lb_forward_search6(tuple, line, tag);
+	return family == LB_IPV4 ? lb_reverse_search4(tuple, line, tag) :
+				   lb_reverse_search6(tuple, line, tag);
+}
+
+static __always_inline __u32 lb_conn_search(const enum lb_family family,
+					    const enum lb_direction direction,
+					    const struct lb_tuple *tuple,
+					    const struct lb_hash *hash)
 {
 	/* What crosses the seam lies in memory; the caller's own may stay in registers. */
-	struct lb_tuple4 crossing = *tuple;
+	struct lb_tuple crossing;
 	__u32 position;
 
-	if (direction == LB_DIRECTION_FORWARD) {
-		position = lb_forward_search4(&crossing, hash->line[0], hash->tag);
-		if (position == LB_POSITION_NONE)
-			position = lb_forward_search4(&crossing, hash->line[1], hash->tag);
-	} else {
-		position = lb_reverse_search4(&crossing, hash->line[0], hash->tag);
-		if (position == LB_POSITION_NONE)
-			position = lb_reverse_search4(&crossing, hash->line[1], hash->tag);
-	}
+	/* Word by word: as a whole, it would be memory from the start. */
+	lb_address_copy(family, crossing.saddr, tuple->saddr);
+	lb_address_copy(family, crossing.daddr, tuple->daddr);
+	crossing.sport = tuple->sport;
+	crossing.dport = tuple->dport;
+	crossing.protocol = tuple->protocol;
+	position = lb_line_search_call(family, direction, &crossing, hash->line[0], hash->tag);
+	if (position == LB_POSITION_NONE)
+		position = lb_line_search_call(family, direction, &crossing, hash->line[1],
+					       hash->tag);
 	return position;
 }
 
 /* Looks a flow up by its tuple in a direction; true, and the copy may be used. */
-static __always_inline bool lb_conn_find4(enum lb_direction direction,
-					  const struct lb_tuple4 *tuple, const struct lb_hash *hash,
-					  struct lb_conn4 *copy, struct lb_found *found)
+static __always_inline bool lb_conn_find(const enum lb_family family,
+					 const enum lb_direction direction,
+					 const struct lb_tuple *tuple, const struct lb_hash *hash,
+					 struct lb_conn *copy, struct lb_found *found)
 {
 	const bool forward = direction == LB_DIRECTION_FORWARD;
 	__u64 tag = (__u64)hash->tag << LB_FORWARD_TAG_SHIFT;
@@ -336,132 +354,31 @@ static __always_inline bool lb_conn_find4(enum lb_direction direction,
 	at = &line->word[index];
 	word = lb_load64(at);
 	position = number * LB_LINE_WORDS + index;
-	if (forward ? lb_take_forward4(tuple, at, word, position, copy, found) :
-		      lb_take_reverse4(tuple, at, word, position, copy, found))
+	if (forward ? lb_take_forward(family, tuple, at, word, position, copy, found) :
+		      lb_take_reverse(family, tuple, at, word, position, copy, found))
 		return true;
-	position = lb_conn_search4(direction, tuple, hash);
-	return position != LB_POSITION_NONE && lb_take4(direction, tuple, position, copy, found);
+	position = lb_conn_search(family, direction, tuple, hash);
+	return position != LB_POSITION_NONE &&
+	       lb_take(family, direction, tuple, position, copy, found);
 }
 
-static __always_inline bool lb_conn_find_forward4(const struct lb_tuple4 *tuple,
-						  const struct lb_hash *hash, struct lb_conn4 *copy,
-						  struct lb_found *found)
+static __always_inline bool lb_conn_find_forward(const enum lb_family family,
+						 const struct lb_tuple *tuple,
+						 const struct lb_hash *hash, struct lb_conn *copy,
+						 struct lb_found *found)
 {
-	return lb_conn_find4(LB_DIRECTION_FORWARD, tuple, hash, copy, found);
+	return lb_conn_find(family, LB_DIRECTION_FORWARD, tuple, hash, copy, found);
 }
 
-static __always_inline bool lb_conn_find_reverse4(const struct lb_tuple4 *tuple,
-						  const struct lb_hash *hash, struct lb_conn4 *copy,
-						  struct lb_found *found)
+static __always_inline bool lb_conn_find_reverse(const enum lb_family family,
+						 const struct lb_tuple *tuple,
+						 const struct lb_hash *hash, struct lb_conn *copy,
+						 struct lb_found *found)
 {
-	return lb_conn_find4(LB_DIRECTION_REVERSE, tuple, hash, copy, found);
+	return lb_conn_find(family, LB_DIRECTION_REVERSE, tuple, hash, copy, found);
 }
 
-/* The idle timeout of a service's established flows, encoded. */
-static __always_inline __u16 lb_service_idle(__u16 service)
-{
-	const struct lb_control *control = host_region(LB_REGION_CONTROL, 0);
-	const struct lb_service *record;
-	__u32 bank;
-
-	if (!control)
-		return LB_TIMEOUT_FIN;
-	bank = *(const volatile __u32 *)&control->active & 1;
-	record = host_region(LB_REGION_SERVICES, bank * host_config()->max_services + service);
-	return record && record->flags & LB_SERVICE_USED ? record->idle : LB_TIMEOUT_FIN;
-}
-
-/* Of a packet: what its flow needs to know. */
-#define LB_EVENT(direction, protocol, tcp_flags) \
-	((__u32)(direction) | (__u32)(protocol) << 8 | (__u32)(tcp_flags) << 16)
-
-/* The F word after a packet, or the same word if nothing is due. */
-LB_SEAM __u64 lb_word_advance(__u64 word, __u32 position, __u32 event, __u32 tick)
-{
-	enum lb_conn_state state = lb_word_state(word), next;
-	__u8 protocol = event >> 8, tcp_flags = event >> 16;
-	__u16 timeout = word >> LB_FORWARD_TIMEOUT_SHIFT & 0xfff;
-	const struct lb_conn4 *entry;
-	__u16 idle = LB_TIMEOUT_FIN;
-
-	next = lb_conn_next_state(state, event & 1, protocol, tcp_flags);
-	if (next == state && lb_word_idle(word, tick) < LB_AGE_DUE)
-		return word;
-	/* Trying again and again must not keep a dead backend's flow alive. */
-	if (next == state && tcp_flags & LB_TCP_SYN)
-		return word;
-	if (next != state) {
-		entry = host_region(LB_REGION_CONN4, position);
-		if (entry && next == LB_CONN_ESTABLISHED)
-			idle = lb_service_idle(*(const volatile __u16 *)&entry->service);
-		timeout = lb_conn_timeout(next, protocol, idle);
-	}
-	return lb_word_with(word, next, timeout, tick);
-}
-
-/*
- * Changes age and state of the flow at a position as a packet demands: word is its F word, or,
- * of a reply, its R word, which is at `reverse`.
- */
-LB_SEAM int lb_conn_note(__u32 position, __u64 word, __u32 reverse, __u32 event, __u32 tick)
-{
-	__u64 *at = lb_word_at(LB_REGION_CONN_FORWARD, position), *owned = NULL;
-	__u64 owner = word;
-
-	if (!at)
-		return 0;
-	if ((event & 1) == LB_DIRECTION_REVERSE) {
-		owner = lb_load64(at);
-		owned = lb_word_at(LB_REGION_CONN_REVERSE, reverse);
-		/* The R word is still the same: so F was its owner when it was read. */
-		if (!owned || !lb_reverse_same(word, lb_load64(lb_after(owned, owner))))
-			return 0;
-	}
-	for (int i = 0; i < LB_INSERT_TRIES; i++) {
-		__u64 next, old;
-
-		if (!lb_word_is_live(owner))
-			return 0;
-		next = lb_word_advance(owner, position, event, tick);
-		old = next == owner ? owner : lb_cas64(at, owner, next);
-		if (old == owner)
-			break;
-		if (!lb_forward_same(owner, old))
-			return 0;
-		owner = old;
-	}
-	if (owned) {
-		__u64 aged = (word & ~LB_REVERSE_AGE) | (__u64)(tick & 0xfff)
-								<< LB_REVERSE_AGE_SHIFT;
-
-		lb_cas64(owned, word, aged);
-	}
-	return 1;
-}
-
-/*
- * What a packet means to its flow. An established flow's costs two comparisons; replies look at
- * the R word's own age, which starts as due, so that the first reply is always noted.
- */
-static __always_inline void lb_conn_seen(const struct lb_found *found, enum lb_direction direction,
-					 __u8 protocol, __u8 tcp_flags, __u32 tick)
-{
-	const __u8 turns = LB_TCP_SYN | LB_TCP_FIN | LB_TCP_RST;
-	bool due;
-
-	if (direction == LB_DIRECTION_FORWARD) {
-		due = ((tick - (__u32)(found->word >> LB_FORWARD_AGE_SHIFT)) & 0xffff) >=
-		      LB_AGE_DUE;
-		due |= protocol == LB_PROTOCOL_TCP &&
-		       lb_word_state(found->word) != LB_CONN_ESTABLISHED;
-	} else {
-		due = ((tick - (__u32)(found->word >> LB_REVERSE_AGE_SHIFT)) & 0xfff) >= LB_AGE_DUE;
-	}
-	if (due || tcp_flags & turns)
-		lb_conn_note(found->position, found->word, found->reverse,
-			     LB_EVENT(direction, protocol, tcp_flags), tick);
-}
-
+#include "conn_note.h"
 #include "conn_insert.h"
 
 #endif

@@ -11,14 +11,19 @@
 #include "parse.h"
 
 /* Strongly universal over 32-bit inputs: multiply by secret odd words, keep the top half. */
-static __always_inline __u32 lb_fragment_hash(const struct lb_view *view)
+static __always_inline __u32 lb_fragment_hash(const enum lb_family family,
+					      const struct lb_view *view)
 {
-	const volatile __u64 *key = host_config()->select_key + 8;
+	const volatile __u64 *key = host_config()->select_key + 16;
+	const struct lb_tuple *tuple = &view->tuple;
 	__u64 sum = key[0];
 
-	sum += key[1] * (__u32)view->tuple.saddr;
-	sum += key[2] * (__u32)view->tuple.daddr;
-	sum += key[3] * ((__u32)view->ip->id << 8 | view->tuple.protocol);
+	for (int i = 0; i < (family == LB_IPV6 ? 4 : 1); i++) {
+		sum += key[1 + i] * tuple->saddr[i];
+		sum += key[5 + i] * tuple->daddr[i];
+	}
+	sum += key[9] * view->ident;
+	sum += key[10] * tuple->protocol;
 	return (__u32)(sum >> 32) | 1;
 }
 
@@ -29,9 +34,10 @@ static __always_inline struct lb_line *lb_fragment_line(__u32 hash)
 	return host_region(LB_REGION_FRAGMENTS, line);
 }
 
-static __always_inline void lb_fragment_remember(const struct lb_view *view)
+static __always_inline void lb_fragment_remember(const enum lb_family family,
+						 const struct lb_view *view)
 {
-	__u32 hash = lb_fragment_hash(view);
+	__u32 hash = lb_fragment_hash(family, view);
 	struct lb_line *line = lb_fragment_line(hash);
 	__u64 word = (__u64)hash << 32 | (__u32)view->tuple.sport << 16 | view->tuple.dport;
 	__u32 place = hash >> 1 & (LB_LINE_WORDS - 1);
@@ -45,9 +51,9 @@ static __always_inline void lb_fragment_remember(const struct lb_view *view)
 }
 
 /* True if the first fragment was seen: fills in its ports. */
-static __always_inline bool lb_fragment_recall(struct lb_view *view)
+static __always_inline bool lb_fragment_recall(const enum lb_family family, struct lb_view *view)
 {
-	__u32 hash = lb_fragment_hash(view);
+	__u32 hash = lb_fragment_hash(family, view);
 	struct lb_line *line = lb_fragment_line(hash);
 
 	if (!line)

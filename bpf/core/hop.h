@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Where a packet leaves. A hop word is MAC address and interface in one atomic value. A backend
+ * Where a packet leaves. A hop word is MAC address and interface in one atomic value; the
+ * interface's row says which tags frames have there. A backend
  * has its own; a reply goes by its connection's reply word, which is found by the routes when the
  * flow starts and found again when they change, or is where the client's packets come from.
  */
@@ -9,8 +10,8 @@
 
 #include <linux/if_ether.h>
 
-#include "abi.h"
-#include "host.h"
+#include "conn.h"
+#include "flow.h"
 
 static __always_inline __u64 lb_mac_load(const __u8 *mac)
 {
@@ -28,51 +29,48 @@ static __always_inline __u32 lb_hop_slot(__u64 hop)
 	return hop >> LB_HOP_SLOT_SHIFT & (LB_MAX_INTERFACES - 1);
 }
 
-static __always_inline bool lb_interface_is(__u32 slot, __u32 ifindex)
+static __always_inline bool lb_interface_is(__u32 slot, __u32 ifindex, __u32 tags)
 {
 	const struct lb_interface *interface = host_region(LB_REGION_INTERFACES, slot);
 
-	return interface && interface->ifindex == ifindex;
+	return interface && interface->ifindex == ifindex && interface->tags == tags;
 }
 
-LB_SEAM __u32 lb_interface_search(__u32 ifindex)
+LB_SEAM __u32 lb_interface_search(__u32 ifindex, __u32 tags)
 {
 	for (__u32 slot = 0; slot < LB_MAX_INTERFACES; slot++) {
-		if (lb_interface_is(slot, ifindex))
+		if (lb_interface_is(slot, ifindex, tags))
 			return slot;
 	}
 	return LB_MAX_INTERFACES;
 }
 
 /* The slot of an interface, or LB_MAX_INTERFACES. Most boxes have two. */
-static __always_inline __u32 lb_interface_find(__u32 ifindex)
+static __always_inline __u32 lb_interface_find(__u32 ifindex, __u32 tags)
 {
-	if (lb_interface_is(0, ifindex))
+	if (lb_interface_is(0, ifindex, tags))
 		return 0;
-	return lb_interface_is(1, ifindex) ? 1 : lb_interface_search(ifindex);
+	return lb_interface_is(1, ifindex, tags) ? 1 : lb_interface_search(ifindex, tags);
 }
 
 /* The hop word that leads back to where a packet came from; 0 if that is not attached. */
-static __always_inline __u64 lb_hop_back(const __u8 *source_mac, __u32 ifindex)
+static __always_inline __u64 lb_hop_back(const __u8 *source_mac, __u32 ifindex, __u32 tags)
 {
-	__u64 slot = lb_interface_find(ifindex);
+	__u64 slot = lb_interface_find(ifindex, tags);
 
 	if (slot >= LB_MAX_INTERFACES)
 		return 0;
 	return lb_mac_load(source_mac) | slot << LB_HOP_SLOT_SHIFT | LB_HOP_VALID;
 }
 
-/* Longest prefix match by strides of eight bits: a route value. */
-static __always_inline __u32 lb_route_find4(__u32 bank, __be32 address)
+/* Longest prefix match by strides of eight bits: a route value. The address is as on the wire. */
+static __always_inline __u32 lb_route_walk(__u32 bank, __u32 value, __u64 first, __u64 second,
+					   const int strides)
 {
-	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank & 1);
 	const __u32 nodes = host_config()->route_nodes;
-	__u32 value;
 
-	if (!header)
-		return 0;
-	value = header->route_root4;
-	for (int stride = 0; stride < 4; stride++) {
+	for (int stride = 0; stride < strides; stride++) {
+		__u64 bytes = stride < 8 ? first : second;
 		const struct lb_route_node *node;
 
 		if ((value & LB_ROUTE_KIND) != LB_ROUTE_NODE)
@@ -80,16 +78,32 @@ static __always_inline __u32 lb_route_find4(__u32 bank, __be32 address)
 		node = host_region(LB_REGION_ROUTES, (bank & 1) * nodes + (value & ~LB_ROUTE_KIND));
 		if (!node)
 			return 0;
-		value = node->child[address & 0xff];
-		address >>= 8;
+		value = node->child[bytes >> stride % 8 * 8 & 0xff];
 	}
 	return value;
 }
 
-/* The same for an established flow whose routes have changed. */
-LB_SEAM __u32 lb_route_again4(__u32 bank, __be32 address)
+LB_SEAM __u32 lb_route_find4(__u32 bank, __u32 address)
 {
-	return lb_route_find4(bank, address);
+	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank & 1);
+
+	return header ? lb_route_walk(bank, header->route_root4, address, 0, 4) : 0;
+}
+
+LB_SEAM __u32 lb_route_find6(__u32 bank, __u64 first, __u64 second)
+{
+	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank & 1);
+
+	return header ? lb_route_walk(bank, header->route_root6, first, second, 16) : 0;
+}
+
+static __always_inline __u32 lb_route_find(const enum lb_family family, __u32 bank,
+					   const __u32 *address)
+{
+	if (family == LB_IPV4)
+		return lb_route_find4(bank, address[0]);
+	return lb_route_find6(bank, address[0] | (__u64)address[1] << 32,
+			      address[2] | (__u64)address[3] << 32);
 }
 
 /* The reply word that a route value means. */
@@ -109,10 +123,10 @@ static __always_inline bool lb_reply_stale(__u64 word, __u32 generation)
 /* Changes the reply word of an entry, if the entry is still that of the word. */
 static __always_inline void lb_reply_change(__u32 position, __u64 word, __u64 changed)
 {
-	struct lb_conn4 *entry = host_region(LB_REGION_CONN4, position);
+	__u64 *reply = lb_conn_reply_at(position);
 
-	if (entry)
-		lb_cas64(&entry->reply, word, changed);
+	if (reply)
+		lb_cas64(reply, word, changed);
 }
 
 /*
@@ -120,16 +134,16 @@ static __always_inline void lb_reply_change(__u32 position, __u64 word, __u64 ch
  * have changed since. Where they lead nowhere else any more, the last hop known is kept until the
  * client's next packet.
  */
-static __always_inline __u64 lb_reply_hop(__u64 word, __u32 bank, __u32 generation, __be32 client,
-					  __u32 position)
+static __always_inline __u64 lb_reply_hop(const enum lb_family family, const struct lb_conn *conn,
+					  __u32 bank, __u32 generation, __u32 position)
 {
-	__u64 *hop;
+	__u64 word = conn->reply, *hop;
 	__u64 found;
 
 	if (word & LB_HOP_VALID)
 		return word;
 	if (lb_reply_stale(word, generation)) {
-		found = lb_reply_by_route(lb_route_again4(bank, client), generation, 0);
+		found = lb_reply_by_route(lb_route_find(family, bank, conn->client), generation, 0);
 		if (found) {
 			lb_reply_change(position, word, found);
 			word = found;

@@ -64,10 +64,15 @@ static __always_inline __u32 host_tick(void);
  */
 static __always_inline __u32 host_tick_kept(struct lb_control *control);
 
-/* What a packet goes on with where it leaves the way of established flows. */
+/* What a packet goes on with where it leaves the way of established untagged IPv4 flows. */
 enum lb_stage {
-	LB_STAGE_FIRST, /* the first packet of a flow */
-	LB_STAGE_ICMP,
+	LB_STAGE_TAGGED, /* known IPv4 flows in frames with VLAN tags */
+	LB_STAGE_KNOWN6, /* known IPv6 flows */
+	LB_STAGE_FIRST4, /* the first packet of a flow */
+	LB_STAGE_FIRST6,
+	LB_STAGE_ICMP4,
+	LB_STAGE_ICMP6, /* and neighbour discovery */
+	LB_STAGE_ANSWER, /* a dropped packet becomes its answer */
 	LB_STAGE_COUNT,
 };
 
@@ -89,8 +94,8 @@ static __always_inline __u32 host_packet_length(const struct lb_packet *packet);
 /* Cuts the frame to length bytes. Derive all pointers again, also after failure. */
 static __always_inline bool host_packet_trim(struct lb_packet *packet, __u32 length);
 
-/* Makes room before the frame. Derive all pointers again, also after failure. */
-static __always_inline bool host_packet_grow_head(struct lb_packet *packet, __u32 bytes);
+/* Makes room before the frame, or takes bytes away. Derive all pointers again, also after failure. */
+static __always_inline bool host_packet_grow_head(struct lb_packet *packet, __s32 bytes);
 
 /*
  * Sends the packet out of an interface when the core returns; false when the interface isn't

@@ -5,6 +5,11 @@
  * The filter says "certainly not" from one bit: what is for no service leaves after two of
  * them. The other indexes give each key two candidate lines; the builder tries seeds until all
  * records fit. None of these hashes is secret: only what an operator configured is in them.
+ *
+ * What packets choose is hashed with lb_config.select_key:
+ *	[0, 11)   selection: addend, client, VIP, ports, protocol; IPv4 has [0, 5)
+ *	[16, 27)  fragments (fragment.h)
+ *	[27, 32)  affinity: service, client (affinity.h)
  */
 #ifndef LB_INDEX_H
 #define LB_INDEX_H
@@ -58,6 +63,7 @@ static __always_inline __u32 lb_filter_bit(const __u32 address[4], __be16 port, 
 	return lb_filter_mix(lb_index_mix(address), port, protocol, bits);
 }
 
+/* The same where words 1 to 3 are 0. */
 static __always_inline __u32 lb_filter_bit4(__be32 address, __be16 port, __u8 protocol, __u32 bits)
 {
 	return lb_filter_mix((__u32)address * LB_MIX_A, port, protocol, bits);
@@ -78,16 +84,19 @@ static __always_inline void lb_index_lines(__u64 hash, __u32 count, __u32 line[2
 	line[1] = lb_index_reduce((__u32)hash, count);
 }
 
-/* The two lines, within a bank, where the record of a VIP may be. */
+/* The two lines, within a bank, where the record of a VIP may be. An IPv4 address is word 0. */
 static __always_inline void lb_vip_lines(const __u32 address[4], __u64 seed, __u32 count,
 					 __u32 line[2])
 {
 	lb_index_lines(lb_index_mix(address) * seed, count, line);
 }
 
-static __always_inline __u64 lb_port_key(__u32 vip, __u16 port, __u8 protocol)
+/* The key of the record that covers the 2^block ports of which `port` is one. */
+static __always_inline __u64 lb_port_key(__u32 vip, __u32 block, __u16 port, __u8 protocol)
 {
-	return (__u64)vip << 32 | (__u32)port << 8 | protocol;
+	__u32 first = (__u32)port >> block << block;
+
+	return (__u64)vip << 32 | block << 24 | first << 8 | protocol;
 }
 
 static __always_inline void lb_port_lines(__u64 key, __u64 seed, __u32 count, __u32 line[2])

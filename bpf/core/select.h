@@ -1,48 +1,69 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * From an address and a port to a service, and from a service to a backend.
+ * From an address and a port to a service.
  */
 #ifndef LB_SELECT_H
 #define LB_SELECT_H
 
-#include "conn.h"
-#include "host.h"
+#include "flow.h"
 #include "index.h"
 
-/* The image that a packet sees from now on: its bank, and the generation of its routes. */
+/* The image that a packet sees from now on. */
 struct lb_seen {
 	__u32 bank;
-	__u32 routes;
+	__u32 routes; /* the generation of its routes */
+	__u32 wild; /* some service or backend has more than one port */
 };
 
 static __always_inline struct lb_seen lb_image_see(const struct lb_control *control)
 {
 	__u64 word = lb_load64((const __u64 *)control);
 
-	return (struct lb_seen){ .bank = word & 1, .routes = word >> 32 & 0xffff };
+	return (struct lb_seen){
+		.bank = word & 1,
+		.routes = word >> 32 & 0xffff,
+		.wild = word >> 1 & 1,
+	};
 }
 
-static __always_inline bool lb_filter_test(__u32 bank, enum lb_direction direction, __be32 address,
-					   __be16 port, __u8 protocol)
+static __always_inline __u64 lb_address_mix(const enum lb_family family, const __u32 *address)
+{
+	return family == LB_IPV6 ? lb_index_mix(address) : address[0] * LB_MIX_A;
+}
+
+static __always_inline bool lb_filter_has(__u32 bank, enum lb_direction direction, __u64 mix,
+					  __be16 port, __u8 protocol)
 {
 	__u32 bits = host_config()->filter_bits;
-	__u32 bit = lb_filter_bit4(address, port, protocol, bits);
+	__u32 bit = lb_filter_mix(mix, port, protocol, bits);
 	__u64 *word = host_region(LB_REGION_FILTER, lb_filter_word(bank, direction, bit, bits));
 
 	return word && *word >> (bit & 63) & 1;
 }
 
-/* The record of an address in a bank, or null. */
-static __always_inline const struct lb_vip *lb_vip_find4(__u32 bank, __be32 address)
+/* May an endpoint belong to a service? If some have more than one port, port 0 stands for them. */
+static __always_inline bool lb_filter_test(const enum lb_family family, __u32 bank, __u32 wild,
+					   enum lb_direction direction, const __u32 *address,
+					   __be16 port, __u8 protocol)
 {
+	__u64 mix = lb_address_mix(family, address);
+
+	return lb_filter_has(bank, direction, mix, port, protocol) ||
+	       (wild && lb_filter_has(bank, direction, mix, 0, protocol));
+}
+
+/* The record of an address in a bank, or null. */
+static __always_inline const struct lb_vip *lb_vip_find(const enum lb_family family, __u32 bank,
+							const __u32 *address)
+{
+	const __u32 kind = LB_VIP_USED | (family == LB_IPV6 ? LB_VIP_IPV6 : 0);
 	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank);
 	__u32 count = host_config()->vip_lines;
-	__u32 key[4] = { address, 0, 0, 0 };
 	__u32 line[2];
 
 	if (!header)
 		return NULL;
-	lb_vip_lines(key, header->vip_seed, count, line);
+	lb_index_lines(lb_address_mix(family, address) * header->vip_seed, count, line);
 	for (int i = 0; i < 2; i++) {
 		struct lb_vip_line *vips = host_region(LB_REGION_VIPS, bank * count + line[i]);
 
@@ -51,81 +72,62 @@ static __always_inline const struct lb_vip *lb_vip_find4(__u32 bank, __be32 addr
 		for (int j = 0; j < LB_VIPS_PER_LINE; j++) {
 			const struct lb_vip *vip = &vips->vip[j];
 
-			if (vip->flags & LB_VIP_USED && vip->address[0] == address &&
-			    !(vip->address[1] | vip->address[2] | vip->address[3]))
+			if ((vip->flags & (LB_VIP_USED | LB_VIP_IPV6)) == kind &&
+			    lb_address_equal(family, vip->address, address))
 				return vip;
 		}
 	}
 	return NULL;
 }
 
-/* The service at a VIP's port; false if there is none. */
-static __always_inline bool lb_port_find(__u32 bank, __u32 vip, __be16 port, __u8 protocol,
-					 __u32 *service)
+/* The service of a port record, or -1. */
+LB_SEAM int lb_port_probe(__u32 bank, __u64 key)
 {
 	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank);
-	__u64 key = lb_port_key(vip, __builtin_bswap16(port), protocol);
 	__u32 count = host_config()->port_lines;
 	__u32 line[2];
 
 	if (!header)
-		return false;
+		return -1;
 	lb_port_lines(key, header->port_seed, count, line);
 	for (int i = 0; i < 2; i++) {
 		struct lb_port_line *ports = host_region(LB_REGION_PORTS, bank * count + line[i]);
 
 		if (!ports)
-			return false;
+			return -1;
 		for (int j = 0; j < LB_PORTS_PER_LINE; j++) {
-			if (ports->port[j].key == key) {
-				*service = ports->port[j].service;
-				return true;
-			}
+			if (ports->port[j].key == key)
+				return ports->port[j].service & 0xffff;
 		}
 	}
-	return false;
+	return -1;
 }
 
-/*
- * The selection hash: 32 bits, keyed by the secret that appliances of one cluster share, so that
- * they pick the same slot.
- */
-static __always_inline __u32 lb_select_hash4(const struct lb_tuple4 *tuple)
+#define LB_PORT_BLOCKS 16 /* 2^16 ports are all of them */
+
+/* The service of the smallest block of ports that a port is in, or -1. */
+LB_SEAM int lb_port_search(__u32 bank, __u32 vip, __u32 port, __u32 protocol)
 {
-	const volatile __u64 *key = host_config()->select_key;
-	__u64 sum = key[0];
+	for (__u32 block = 1; block <= LB_PORT_BLOCKS; block++) {
+		int service = lb_port_probe(bank, lb_port_key(vip, block, port, protocol));
 
-	sum += key[1] * (__u32)tuple->saddr;
-	sum += key[2] * (__u32)tuple->daddr;
-	sum += key[3] * ((__u32)tuple->sport << 16 | tuple->dport);
-	sum += key[4] * tuple->protocol;
-	return lb_sum_finish(sum);
-}
-
-/* The backend of a new flow of a service; false if the tables point nowhere. */
-static __always_inline bool lb_backend_select4(__u32 id, const struct lb_service *service,
-					       const struct lb_tuple4 *tuple, __u32 *backend)
-{
-	__u32 slot, member, *chosen;
-	__u64 *cursor, *word;
-
-	if (service->flags & LB_SERVICE_ROUND_ROBIN) {
-		cursor = host_region(LB_REGION_CURSORS, id);
-		if (!cursor || !service->slot_count)
-			return false;
-		slot = lb_fetch_add64(cursor, 1) % service->slot_count;
-	} else {
-		slot = lb_index_reduce(lb_select_hash4(tuple), service->slot_count);
+		if (service >= 0)
+			return service;
 	}
-	word = host_region(LB_REGION_SLOTS, service->slot_word + slot / LB_SLOTS_PER_WORD);
-	if (!word)
-		return false;
-	member = *word >> slot % LB_SLOTS_PER_WORD * 16 & 0xffff;
-	chosen = host_region(LB_REGION_MEMBERS, service->member_first + member);
-	if (!chosen)
-		return false;
-	*backend = *chosen;
-	return true;
+	return -1;
+}
+
+/* The service at a VIP's port; false if there is none. */
+static __always_inline bool lb_port_find(__u32 bank, const struct lb_vip *vip, __be16 port,
+					 __u8 protocol, __u32 *service)
+{
+	__u16 number = __builtin_bswap16(port);
+	int found = lb_port_probe(bank, lb_port_key(vip->id, 0, number, protocol));
+
+	if (found < 0 && vip->flags & LB_VIP_BLOCKS)
+		found = lb_port_search(bank, vip->id, number, protocol);
+	*service = found;
+	return found >= 0;
 }
 
 #endif

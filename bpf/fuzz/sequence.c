@@ -9,20 +9,31 @@
 
 int LLVMFuzzerTestOneInput(const __u8 *data, size_t size);
 
-/* When nobody works, no word is busy, and each live flow has its reverse word. */
+/*
+ * When nobody works, no word is busy, each live flow has its reverse word unless it is one-sided,
+ * and each backend has as many connections as it is said to have.
+ */
 static void fuzz_table_is_sound(void)
 {
-	for (__u32 i = 0; i < fuzz_user.config.conn_lines * LB_LINE_WORDS; i++) {
+	__u64 live[16] = {};
+
+	for (__u32 i = 0; i < lb_conn_positions(); i++) {
 		__u64 word = *lb_word_at(LB_REGION_CONN_FORWARD, i), *reverse;
-		const struct lb_conn4 *entry = host_region(LB_REGION_CONN4, i);
+		const struct lb_conn_common *entry = lb_common_at(i);
 
 		fuzz_assert(lb_word_state(word) != LB_CONN_BUSY);
 		if (!lb_word_is_live(word))
 			continue;
+		live[entry->backend_id]++;
 		reverse = lb_word_at(LB_REGION_CONN_REVERSE, entry->reverse);
-		fuzz_assert(reverse && lb_reverse_is_used(*reverse) &&
-			    lb_reverse_position(*reverse) == i);
+		if (entry->flags & LB_CONN_ONE_SIDED)
+			fuzz_assert(entry->reverse == LB_POSITION_NONE);
+		else
+			fuzz_assert(reverse && lb_reverse_is_used(*reverse) &&
+				    lb_reverse_position(*reverse) == i);
 	}
+	for (__u32 i = 0; i < fuzz_user.config.max_backends; i++)
+		fuzz_assert(*(__u64 *)host_region(LB_REGION_LOADS, i) == live[i]);
 }
 
 int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)

@@ -31,8 +31,10 @@ LB_REGION(ports, struct lb_port_line);
 LB_REGION(services, struct lb_service);
 LB_REGION(routes, struct lb_route_node);
 LB_REGION(slots, __u64);
-LB_REGION(members, __u64);
+LB_REGION(members, struct lb_member);
+LB_REGION(sources, struct lb_boundary);
 LB_REGION(backends, struct lb_backend);
+LB_REGION(loads, __u64);
 LB_REGION(hops, __u64);
 LB_REGION(interfaces, struct lb_interface);
 LB_REGION(cursors, __u64);
@@ -42,8 +44,11 @@ LB_REGION(backend_stats, struct lb_traffic);
 LB_REGION(conn_forward, struct lb_line);
 LB_REGION(conn_reverse, struct lb_line);
 LB_REGION(conn4, struct lb_conn4);
+LB_REGION(conn6, struct lb_conn6);
+LB_REGION(affinity, struct lb_affinity_line);
 LB_REGION(source_stamps, struct lb_stamps);
 LB_REGION(fragments, struct lb_line);
+LB_REGION(scratch, struct lb_scratch);
 #undef LB_REGION
 
 static __always_inline void *host_region(enum lb_region region, __u32 index)
@@ -67,8 +72,12 @@ static __always_inline void *host_region(enum lb_region region, __u32 index)
 		return bpf_map_lookup_elem(&slots, &index);
 	case LB_REGION_MEMBERS:
 		return bpf_map_lookup_elem(&members, &index);
+	case LB_REGION_SOURCES:
+		return bpf_map_lookup_elem(&sources, &index);
 	case LB_REGION_BACKENDS:
 		return bpf_map_lookup_elem(&backends, &index);
+	case LB_REGION_LOADS:
+		return bpf_map_lookup_elem(&loads, &index);
 	case LB_REGION_HOPS:
 		return bpf_map_lookup_elem(&hops, &index);
 	case LB_REGION_INTERFACES:
@@ -87,10 +96,16 @@ static __always_inline void *host_region(enum lb_region region, __u32 index)
 		return bpf_map_lookup_elem(&conn_reverse, &index);
 	case LB_REGION_CONN4:
 		return bpf_map_lookup_elem(&conn4, &index);
+	case LB_REGION_CONN6:
+		return bpf_map_lookup_elem(&conn6, &index);
+	case LB_REGION_AFFINITY:
+		return bpf_map_lookup_elem(&affinity, &index);
 	case LB_REGION_SOURCE_STAMPS:
 		return bpf_map_lookup_elem(&source_stamps, &index);
 	case LB_REGION_FRAGMENTS:
 		return bpf_map_lookup_elem(&fragments, &index);
+	case LB_REGION_SCRATCH:
+		return bpf_map_lookup_elem(&scratch, &index);
 	default:
 		return NULL;
 	}
@@ -186,10 +201,10 @@ static __always_inline bool host_packet_trim(struct lb_packet *packet, __u32 len
 	return failure == 0;
 }
 
-static __always_inline bool host_packet_grow_head(struct lb_packet *packet, __u32 bytes)
+static __always_inline bool host_packet_grow_head(struct lb_packet *packet, __s32 bytes)
 {
 	struct xdp_md *ctx = packet->host;
-	long failure = bpf_xdp_adjust_head(ctx, -(int)bytes);
+	long failure = bpf_xdp_adjust_head(ctx, -bytes);
 
 	host_packet_derive(packet, ctx);
 	return failure == 0;

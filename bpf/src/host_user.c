@@ -2,18 +2,10 @@
 /* The core compiled natively, and what Rust calls of it. */
 #include "host_user.h"
 #include "conn_tend.h"
-#include "index.h"
-
-/* The order of forwarding is forward.h's. */
-#if __has_include("forward.h") && __has_include("conn.h")
 #include "forward.h"
-#else
-static __always_inline void lb_forward(struct lb_packet *packet)
-{
-	packet->verdict = LB_VERDICT_PASS;
-	packet->reason = LB_REASON_NOT_SERVICE;
-}
-#endif
+#include "host_user_stage.h"
+#include "index.h"
+#include "load.h"
 
 void lb_user_forward(const struct lb_user *user, struct lb_user_frame *frame)
 {
@@ -79,19 +71,36 @@ void lb_user_sweep(const struct lb_user *user, __u32 line, __u32 lines, struct l
 	}
 }
 
-static __u32 positions(void)
+static __u64 flush(__u32 service, const struct lb_service *denied_by)
 {
-	return host_config()->conn_lines * LB_LINE_WORDS;
+	__u64 flushed = 0;
+
+	for (__u32 position = 0; position < lb_conn_positions(); position++)
+		flushed += lb_conn_flush(position, service, denied_by, host_tick());
+	return flushed;
 }
 
 __u64 lb_user_flush(const struct lb_user *user, __u32 service)
 {
-	__u64 flushed = 0;
+	host_user_current = user;
+	return flush(service, NULL);
+}
+
+__u64 lb_user_flush_denied(const struct lb_user *user, __u32 service)
+{
+	const struct lb_control *control;
+	const struct lb_service *record;
+	__u32 bank;
 
 	host_user_current = user;
-	for (__u32 position = 0; position < positions(); position++)
-		flushed += lb_conn_flush4(position, service, host_tick());
-	return flushed;
+	control = host_region(LB_REGION_CONTROL, 0);
+	if (!control || service >= host_config()->max_services)
+		return 0;
+	bank = *(const volatile __u32 *)&control->active & LB_ACTIVE_BANK;
+	record = host_region(LB_REGION_SERVICES, bank * host_config()->max_services + service);
+	if (!record || !(record->flags & LB_SERVICE_SOURCES))
+		return 0;
+	return flush(service, record);
 }
 
 __u64 lb_user_reap(const struct lb_user *user, __u32 slot)
@@ -99,8 +108,10 @@ __u64 lb_user_reap(const struct lb_user *user, __u32 slot)
 	__u64 reaped = 0;
 
 	host_user_current = user;
-	for (__u32 position = 0; position < positions(); position++)
+	for (__u32 position = 0; position < lb_conn_positions(); position++)
 		reaped += lb_conn_reap(position, slot);
+	for (__u32 row = 0; row < host_config()->affinity_lines * LB_AFFINITIES_PER_LINE; row++)
+		reaped += lb_affinity_reap(row, slot);
 	return reaped;
 }
 
@@ -124,40 +135,54 @@ bool lb_user_conn(const struct lb_user *user, __u32 position, struct lb_user_con
 	__u64 word;
 
 	host_user_current = user;
-	if (!lb_conn_read4(position, &conn->entry, &word))
+	if (!lb_conn_read(position, &conn->entry, &word))
 		return false;
+	conn->ipv6 = lb_position_family(position) == LB_IPV6;
 	conn->state = lb_word_state(word);
 	conn->idle = lb_word_idle(word, host_tick());
 	conn->timeout = lb_word_timeout(word);
 	return true;
 }
 
-__u32 lb_user_insert(const struct lb_user *user, const struct lb_conn4 *entry, __u32 state,
-		     __u16 idle, __u32 *position)
+static __always_inline int insert_of(const enum lb_family family, struct lb_insert *insert)
+{
+	const __u32 backend = insert->entry.backend_id; /* one that exists has its own */
+	struct lb_tuple tuple;
+	int result;
+
+	insert->family = family;
+	lb_conn_request(family, &insert->entry, &tuple);
+	lb_conn_hash(family, &tuple, &insert->forward);
+	lb_conn_reply(family, &insert->entry, &tuple);
+	lb_conn_hash(family, &tuple, &insert->reverse);
+	lb_load_take(backend, 0);
+	result = lb_conn_insert(family, insert);
+	if (result != LB_INSERT_DONE)
+		lb_load_give(backend);
+	return result;
+}
+
+__u32 lb_user_insert(const struct lb_user *user, bool ipv6, const struct lb_conn6 *entry,
+		     __u32 state, __u16 idle, __u32 *position)
 {
 	struct lb_insert insert = { .entry = *entry, .state = state, .idle = idle };
-	struct lb_tuple4 tuple;
 	__u32 result;
 
 	host_user_current = user;
 	insert.tick = host_tick();
-	lb_conn_request4(entry, &tuple);
-	lb_conn_hash4(&tuple, &insert.forward);
-	lb_conn_reply4(entry, &tuple);
-	lb_conn_hash4(&tuple, &insert.reverse);
-	result = lb_conn_insert4(&insert);
+	result = ipv6 ? insert_of(LB_IPV6, &insert) : insert_of(LB_IPV4, &insert);
 	*position = insert.position;
 	return result;
 }
 
 void lb_user_count(const struct lb_user *user, __u64 *by_backend, __u64 backends)
 {
-	struct lb_conn4 copy;
+	struct lb_conn copy;
 	__u64 word;
 
 	host_user_current = user;
-	for (__u32 position = 0; position < positions(); position++) {
-		if (lb_conn_read4(position, &copy, &word) && copy.backend_id < backends)
+	for (__u32 position = 0; position < lb_conn_positions(); position++) {
+		if (lb_conn_read(position, &copy, &word) && copy.backend_id < backends)
 			by_backend[copy.backend_id]++;
 	}
 }
@@ -175,4 +200,9 @@ __u32 lb_user_timeout_decode(__u16 code)
 __u32 lb_user_next_state(__u32 state, __u32 direction, __u8 protocol, __u8 tcp_flags)
 {
 	return lb_conn_next_state(state, direction, protocol, tcp_flags);
+}
+
+__u32 lb_user_next_state_one_sided(__u32 state, __u8 protocol, __u8 tcp_flags)
+{
+	return lb_conn_next_state_one_sided(state, protocol, tcp_flags);
 }

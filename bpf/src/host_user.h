@@ -3,6 +3,7 @@
 #ifndef LB_HOST_USER_H
 #define LB_HOST_USER_H
 
+#include <linux/if_ether.h>
 #include <time.h>
 
 #include "host.h"
@@ -63,15 +64,11 @@ static __always_inline __u32 host_tick_kept(struct lb_control *control)
 	return host_tick();
 }
 
-static void lb_forward_first(struct lb_packet *packet);
-static void lb_forward_icmp(struct lb_packet *packet);
+static void host_stage_run(struct lb_packet *packet, enum lb_stage stage);
 
 static __always_inline bool host_continue(struct lb_packet *packet, enum lb_stage stage)
 {
-	if (stage == LB_STAGE_FIRST)
-		lb_forward_first(packet);
-	else
-		lb_forward_icmp(packet);
+	host_stage_run(packet, stage);
 	return true;
 }
 
@@ -88,11 +85,12 @@ static __always_inline bool host_packet_trim(struct lb_packet *packet, __u32 len
 	return true;
 }
 
-static __always_inline bool host_packet_grow_head(struct lb_packet *packet, __u32 bytes)
+static __always_inline bool host_packet_grow_head(struct lb_packet *packet, __s32 bytes)
 {
 	const struct lb_user_frame *frame = packet->host;
 
-	if ((char *)packet->data - (char *)frame->buffer < bytes)
+	if ((char *)packet->data - (char *)frame->buffer < bytes ||
+	    (char *)packet->data - bytes > (char *)packet->data_end - ETH_HLEN)
 		return false;
 	packet->data = (char *)packet->data - bytes;
 	return true;

@@ -4,20 +4,65 @@
 #include "forward.h"
 
 SEC("xdp.frags")
-int loxid_first(struct xdp_md *ctx)
+int loxid_tagged(struct xdp_md *ctx)
 {
 	struct lb_packet packet = host_packet(ctx);
 
-	lb_forward_first(&packet);
+	lb_forward_tagged(&packet);
 	return packet.verdict;
 }
 
 SEC("xdp.frags")
-int loxid_icmp(struct xdp_md *ctx)
+int loxid_known6(struct xdp_md *ctx)
 {
 	struct lb_packet packet = host_packet(ctx);
 
-	lb_forward_icmp(&packet);
+	lb_forward_known6(&packet);
+	return packet.verdict;
+}
+
+SEC("xdp.frags")
+int loxid_first4(struct xdp_md *ctx)
+{
+	struct lb_packet packet = host_packet(ctx);
+
+	lb_forward_first(LB_IPV4, &packet);
+	return packet.verdict;
+}
+
+SEC("xdp.frags")
+int loxid_first6(struct xdp_md *ctx)
+{
+	struct lb_packet packet = host_packet(ctx);
+
+	lb_forward_first(LB_IPV6, &packet);
+	return packet.verdict;
+}
+
+SEC("xdp.frags")
+int loxid_icmp4(struct xdp_md *ctx)
+{
+	struct lb_packet packet = host_packet(ctx);
+
+	lb_forward_icmp(LB_IPV4, &packet);
+	return packet.verdict;
+}
+
+SEC("xdp.frags")
+int loxid_icmp6(struct xdp_md *ctx)
+{
+	struct lb_packet packet = host_packet(ctx);
+
+	lb_forward_icmp(LB_IPV6, &packet);
+	return packet.verdict;
+}
+
+SEC("xdp.frags")
+int loxid_answer(struct xdp_md *ctx)
+{
+	struct lb_packet packet = host_packet(ctx);
+
+	lb_forward_answer(&packet);
 	return packet.verdict;
 }
 
@@ -31,17 +76,45 @@ struct {
 	__type(key, __u32);
 	__array(values, int(struct xdp_md *));
 } stages SEC(".maps") = {
-	.values = { [LB_STAGE_FIRST] = (void *)&loxid_first,
-		    [LB_STAGE_ICMP] = (void *)&loxid_icmp },
+	.values = { 
+		[LB_STAGE_TAGGED] = (void *)&loxid_tagged,
+		[LB_STAGE_KNOWN6] = (void *)&loxid_known6,
+		[LB_STAGE_FIRST4] = (void *)&loxid_first4,
+		[LB_STAGE_FIRST6] = (void *)&loxid_first6,
+		[LB_STAGE_ICMP4] = (void *)&loxid_icmp4,
+		[LB_STAGE_ICMP6] = (void *)&loxid_icmp6,
+		    [LB_STAGE_ANSWER] = (void *)&loxid_answer,
+	},
 };
 
+/* Constant indexes become direct jumps. */
 static __always_inline bool host_continue(struct lb_packet *packet, enum lb_stage stage)
 {
-	/* Constant indexes become direct jumps. */
-	if (stage == LB_STAGE_FIRST)
-		bpf_tail_call_static(packet->host, &stages, LB_STAGE_FIRST);
-	else
-		bpf_tail_call_static(packet->host, &stages, LB_STAGE_ICMP);
+	switch (stage) {
+	case LB_STAGE_TAGGED:
+		bpf_tail_call_static(packet->host, &stages, LB_STAGE_TAGGED);
+		break;
+	case LB_STAGE_KNOWN6:
+		bpf_tail_call_static(packet->host, &stages, LB_STAGE_KNOWN6);
+		break;
+	case LB_STAGE_FIRST4:
+		bpf_tail_call_static(packet->host, &stages, LB_STAGE_FIRST4);
+		break;
+	case LB_STAGE_FIRST6:
+		bpf_tail_call_static(packet->host, &stages, LB_STAGE_FIRST6);
+		break;
+	case LB_STAGE_ICMP4:
+		bpf_tail_call_static(packet->host, &stages, LB_STAGE_ICMP4);
+		break;
+	case LB_STAGE_ICMP6:
+		bpf_tail_call_static(packet->host, &stages, LB_STAGE_ICMP6);
+		break;
+	case LB_STAGE_ANSWER:
+		bpf_tail_call_static(packet->host, &stages, LB_STAGE_ANSWER);
+		break;
+	default:
+		break;
+	}
 	return false;
 }
 

@@ -22,7 +22,9 @@ pub enum Region {
     Routes,
     Slots,
     Members,
+    Sources,
     Backends,
+    Loads,
     Hops,
     Interfaces,
     Cursors,
@@ -32,8 +34,11 @@ pub enum Region {
     ConnForward,
     ConnReverse,
     Conn4,
+    Conn6,
+    Affinity,
     SourceStamps,
     Fragments,
+    Scratch,
 }
 
 /// How many regions there are.
@@ -51,7 +56,9 @@ impl Region {
         Self::Routes,
         Self::Slots,
         Self::Members,
+        Self::Sources,
         Self::Backends,
+        Self::Loads,
         Self::Hops,
         Self::Interfaces,
         Self::Cursors,
@@ -61,8 +68,11 @@ impl Region {
         Self::ConnForward,
         Self::ConnReverse,
         Self::Conn4,
+        Self::Conn6,
+        Self::Affinity,
         Self::SourceStamps,
         Self::Fragments,
+        Self::Scratch,
     ];
 
     /// The name of its map and of its pin.
@@ -77,7 +87,9 @@ impl Region {
             Self::Routes => "routes",
             Self::Slots => "slots",
             Self::Members => "members",
+            Self::Sources => "sources",
             Self::Backends => "backends",
+            Self::Loads => "loads",
             Self::Hops => "hops",
             Self::Interfaces => "interfaces",
             Self::Cursors => "cursors",
@@ -87,8 +99,11 @@ impl Region {
             Self::ConnForward => "conn_forward",
             Self::ConnReverse => "conn_reverse",
             Self::Conn4 => "conn4",
+            Self::Conn6 => "conn6",
+            Self::Affinity => "affinity",
             Self::SourceStamps => "source_stamps",
             Self::Fragments => "fragments",
+            Self::Scratch => "scratch",
         }
     }
 }
@@ -102,15 +117,20 @@ pub const fn element_size(region: Region) -> usize {
         Region::Ports => size_of::<abi::lb_port_line>(),
         Region::Services => size_of::<abi::lb_service>(),
         Region::Routes => size_of::<abi::lb_route_node>(),
+        Region::Members => size_of::<abi::lb_member>(),
+        Region::Sources => size_of::<abi::lb_boundary>(),
         Region::Backends => size_of::<abi::lb_backend>(),
         Region::Interfaces => size_of::<abi::lb_interface>(),
         Region::Cpus => size_of::<abi::lb_cpu>(),
         Region::ServiceStats | Region::BackendStats => size_of::<abi::lb_traffic>(),
         Region::ConnForward | Region::ConnReverse | Region::Fragments => size_of::<abi::lb_line>(),
         Region::Conn4 => size_of::<abi::lb_conn4>(),
+        Region::Conn6 => size_of::<abi::lb_conn6>(),
+        Region::Affinity => size_of::<abi::lb_affinity_line>(),
         Region::SourceStamps => size_of::<abi::lb_stamps>(),
-        // Words: 64 bits of a bitmap, four slots, one backend id, a hop word, a cursor.
-        Region::Filter | Region::Slots | Region::Members | Region::Hops | Region::Cursors => {
+        Region::Scratch => size_of::<abi::lb_scratch>(),
+        // Words: 64 bits of a bitmap, four slots, a load, a hop word, a cursor.
+        Region::Filter | Region::Slots | Region::Loads | Region::Hops | Region::Cursors => {
             size_of::<u64>()
         }
     }
@@ -134,15 +154,18 @@ pub fn elements(region: Region, config: &abi::lb_config) -> u32 {
         Region::Routes => banks * config.route_nodes,
         Region::Slots => config.slot_words,
         Region::Members => config.members,
-        Region::Backends => config.max_backends,
+        Region::Sources => config.sources,
+        Region::Backends | Region::Loads => config.max_backends,
         Region::Hops => config.max_hops,
         Region::Interfaces => abi::LB_MAX_INTERFACES,
         Region::Cursors => config.max_services,
-        Region::Cpus => config.cpu_slots,
+        Region::Cpus | Region::Scratch => config.cpu_slots,
         Region::ServiceStats => config.cpu_slots * config.max_services,
         Region::BackendStats => config.cpu_slots * config.max_backends,
-        Region::ConnForward | Region::ConnReverse => config.conn_lines,
-        Region::Conn4 => config.conn_lines * words,
+        Region::ConnForward | Region::ConnReverse => config.conn_lines4 + config.conn_lines6,
+        Region::Conn4 => config.conn_lines4 * words,
+        Region::Conn6 => config.conn_lines6 * words,
+        Region::Affinity => config.affinity_lines,
         Region::SourceStamps => config.stamp_words,
         Region::Fragments => config.fragment_lines,
     };

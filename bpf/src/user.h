@@ -52,7 +52,8 @@ struct lb_user_sweep {
 };
 
 struct lb_user_conn {
-	struct lb_conn4 entry;
+	struct lb_conn6 entry; /* of either family; an IPv4 address is word 0 */
+	bool ipv6;
 	__u32 state; /* enum lb_conn_state */
 	__u32 idle; /* ticks since it was last seen */
 	__u32 timeout; /* ticks */
@@ -61,15 +62,18 @@ struct lb_user_conn {
 void lb_user_sweep(const struct lb_user *user, __u32 line, __u32 lines,
 		   struct lb_user_sweep *sweep);
 __u64 lb_user_flush(const struct lb_user *user, __u32 service);
+/* Ends a service's flows whose client it denies in the active bank. */
+__u64 lb_user_flush_denied(const struct lb_user *user, __u32 service);
 __u64 lb_user_reap(const struct lb_user *user, __u32 slot);
 bool lb_user_release(const struct lb_user *user, __u32 position);
 bool lb_user_conn(const struct lb_user *user, __u32 position, struct lb_user_conn *conn);
 /* Makes a connection: enum lb_insert_result. */
-__u32 lb_user_insert(const struct lb_user *user, const struct lb_conn4 *entry, __u32 state,
-		     __u16 idle, __u32 *position);
+__u32 lb_user_insert(const struct lb_user *user, bool ipv6, const struct lb_conn6 *entry,
+		     __u32 state, __u16 idle, __u32 *position);
 void lb_user_count(const struct lb_user *user, __u64 *by_backend, __u64 backends);
 __u16 lb_user_timeout_encode(__u32 ticks);
 __u32 lb_user_timeout_decode(__u16 code);
 __u32 lb_user_next_state(__u32 state, __u32 direction, __u8 protocol, __u8 tcp_flags);
+__u32 lb_user_next_state_one_sided(__u32 state, __u8 protocol, __u8 tcp_flags);
 
 #endif

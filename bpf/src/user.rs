@@ -134,10 +134,19 @@ pub struct SweepStats {
     pub busy: u64,
 }
 
+/// The family of a connection's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Ipv4,
+    Ipv6,
+}
+
 /// A connection, copied whole.
 #[derive(Clone, Copy, Debug)]
 pub struct Conn {
-    pub entry: abi::lb_conn4,
+    pub family: Family,
+    /// Of either family: an IPv4 address is an address's first word, and the others are 0.
+    pub entry: abi::lb_conn6,
     /// `abi::lb_conn_state`.
     pub state: u32,
     /// Ticks since it was last seen, within a few.
@@ -180,17 +189,22 @@ impl UserHost {
     }
 
     /// Makes a connection of an entry's ends, as if its first packet had come, in a state of
-    /// `abi::lb_conn_state` and with an encoded idle timeout; says its position.
+    /// `abi::lb_conn_state` and with an encoded idle timeout; says its position. It counts in its
+    /// backend's load until it ends.
     pub fn insert(
         &mut self,
-        entry: &abi::lb_conn4,
+        family: Family,
+        entry: &abi::lb_conn6,
         state: u32,
         idle: u16,
     ) -> Result<u32, InsertError> {
         let mut position = 0;
         // SAFETY: the regions are those of `self.regions`.
-        let result = unsafe { c::lb_user_insert(&self.user, entry, state, idle, &mut position) };
-        // enum lb_insert_result of conn_insert.h.
+        let result = unsafe {
+            let ipv6 = family == Family::Ipv6;
+            c::lb_user_insert(&self.user, ipv6, entry, state, idle, &mut position)
+        };
+        // enum lb_insert_result of flow.h.
         match result {
             0 => Ok(position),
             1 => Err(InsertError::Exists { position }),
@@ -204,6 +218,12 @@ impl UserHost {
     pub fn flush_service(&mut self, id: u32) -> u64 {
         // SAFETY: the regions are those of `self.regions`.
         unsafe { c::lb_user_flush(&self.user, id) }
+    }
+
+    /// Ends the flows of a service whose client its sources deny, and says how many.
+    pub fn flush_denied(&mut self, id: u32) -> u64 {
+        // SAFETY: the regions are those of `self.regions`.
+        unsafe { c::lb_user_flush_denied(&self.user, id) }
     }
 
     /// Ends the flow at a position; false if there is none.
@@ -222,9 +242,10 @@ impl UserHost {
 
     /// The flow at a position (line * 8 + word of `conn_forward`).
     pub fn conn(&self, position: u32) -> Option<Conn> {
-        let entry = abi::lb_conn4::new_zeroed();
+        let entry = abi::lb_conn6::new_zeroed();
         let mut conn = c::lb_user_conn {
             entry,
+            ipv6: false,
             state: 0,
             idle: 0,
             timeout: 0,
@@ -233,11 +254,14 @@ impl UserHost {
         let found = unsafe { c::lb_user_conn(&self.user, position, &mut conn) };
         let c::lb_user_conn {
             entry,
+            ipv6,
             state,
             idle,
             timeout,
         } = conn;
+        let family = if ipv6 { Family::Ipv6 } else { Family::Ipv4 };
         found.then_some(Conn {
+            family,
             entry,
             state,
             idle,
@@ -247,7 +271,7 @@ impl UserHost {
 
     /// Positions of the connection table.
     pub fn positions(&self) -> u32 {
-        self.regions.len(Region::Conn4)
+        self.regions.len(Region::ConnForward) * abi::LB_LINE_WORDS
     }
 
     /// Counts the live flows of each backend id into a vector of `max_backends`.

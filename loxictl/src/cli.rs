@@ -27,6 +27,7 @@ Examples:
   loxictl create lb 20.20.20.1 --tcp=2020:8080 --endpoints=31.31.31.1:1,32.32.32.1:1
   loxictl status                             does it forward, and if not, why?
   loxictl test 20.20.20.1:2020               make a real connection through it
+  loxictl create lb 2001:db8::80 --port=80 --endpoints='[2001:db8:1::1]:8080'
   loxictl get ep                             backends and their counters
   loxictl export > lb.yaml                   everything as one document ...
   loxictl apply -f lb.yaml                   ... which can be edited and applied

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lb_api::wire::{Document, Service};
+use lb_api::wire::{Document, Protocol, Service};
 
 use crate::failure::{Failure, Result};
 
@@ -75,13 +76,17 @@ fn twice(what: &str, first: &str, second: &str) -> Failure {
 
 /// The key of a service, `20.20.20.1:2020/tcp`: where an address has several spellings, one.
 pub fn key(service: &Service) -> String {
-    let protocol = match service.protocol {
-        lb_api::wire::Protocol::Tcp => "tcp",
-        lb_api::wire::Protocol::Udp => "udp",
+    let ports = match (service.protocol, service.port, service.port_max) {
+        (Protocol::Icmp, _, _) => String::new(),
+        (_, None | Some(0), _) => ":*".to_owned(),
+        (_, Some(first), Some(last)) if first != last => format!(":{first}-{last}"),
+        (_, Some(port), _) => format!(":{port}"),
     };
+    let protocol = service.protocol.as_str();
     match service.vip.parse() {
-        Ok(std::net::IpAddr::V6(vip)) => format!("[{vip}]:{}/{protocol}", service.port),
-        _ => format!("{}:{}/{protocol}", service.vip, service.port),
+        Ok(IpAddr::V6(vip)) if ports.is_empty() => format!("{vip}/{protocol}"),
+        Ok(IpAddr::V6(vip)) => format!("[{vip}]{ports}/{protocol}"),
+        _ => format!("{}{ports}/{protocol}", service.vip),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use lb_api::wire::{
     BackendState, BackendStatus, Condition, ConditionStatus, Connection, DocumentStatus,
-    InterfaceStatus, Mode, NoBackend, Protocol, Select, ServiceBackend, ServiceStatus, XdpMode,
+    InterfaceStatus, Mode, NoBackend, ServiceBackend, ServiceStatus, XdpMode,
 };
 
 use crate::output::Listed;
@@ -26,7 +26,9 @@ impl Listed for ServiceStatus {
         wide("BYTES-IN"),
         wide("BYTES-OUT"),
         wide("DROPPED"),
+        wide("DRAINING"),
         wide("IDLE-TIMEOUT"),
+        wide("PERSIST"),
         wide("NO-BACKEND"),
         wide("SOURCE"),
         wide("MESSAGE"),
@@ -36,8 +38,8 @@ impl Listed for ServiceStatus {
         vec![
             Cell::from(&self.key),
             Cell::maybe(self.name.as_ref()),
-            mode(self.spec.mode).into(),
-            select(self.spec.select).into(),
+            self.spec.mode.as_str().into(),
+            self.spec.select.as_str().into(),
             usable(&self.backends),
             self.traffic.active_connections.into(),
             self.traffic.connections.into(),
@@ -47,7 +49,9 @@ impl Listed for ServiceStatus {
             self.traffic.bytes_in.into(),
             self.traffic.bytes_out.into(),
             self.traffic.dropped.into(),
+            draining(&self.backends),
             Cell::maybe(self.spec.idle_timeout.map(|seconds| format!("{seconds}s"))),
+            Cell::maybe(self.spec.persist.map(|seconds| format!("{seconds}s"))),
             no_backend(self.spec.no_backend).into(),
             Cell::from(&self.source),
             Cell::maybe(trouble(&self.conditions)),
@@ -66,6 +70,8 @@ impl Listed for ServiceBackend {
         column("WEIGHT"),
         column("STATE"),
         column("ACTIVE"),
+        wide("LOAD"),
+        wide("MAX"),
         column("CONNECTIONS"),
         wide("IN"),
         wide("OUT"),
@@ -83,6 +89,8 @@ impl Listed for ServiceBackend {
             backend.weight.into(),
             state(backend.state),
             backend.traffic.active_connections.into(),
+            backend.load.into(),
+            Cell::maybe(backend.max_connections),
             backend.traffic.connections.into(),
             backend.traffic.packets_in.into(),
             backend.traffic.packets_out.into(),
@@ -116,23 +124,26 @@ impl Listed for Connection {
 
     fn cells(&self) -> Vec<Cell> {
         vec![
-            protocol(self.protocol).into(),
+            self.protocol.as_str().into(),
             Cell::from(&self.client),
             Cell::from(&self.vip),
             Cell::from(&self.backend),
-            self.state.as_str().into(),
+            match self.one_sided {
+                true => format!("{} (one-sided)", self.state.as_str()).into(),
+                false => self.state.as_str().into(),
+            },
             format!("{}s", self.idle).into(),
             self.packets.into(),
             self.bytes.into(),
             Cell::from(&self.source),
-            Cell::maybe(self.mode.map(mode)),
+            Cell::maybe(self.mode.map(Mode::as_str)),
             format!("{}s", self.timeout).into(),
             Cell::maybe(self.service.as_ref()),
         ]
     }
 
     fn key(&self) -> String {
-        format!("{}->{}/{}", self.client, self.vip, protocol(self.protocol))
+        format!("{}->{}/{}", self.client, self.vip, self.protocol.as_str())
     }
 }
 
@@ -147,6 +158,8 @@ impl Listed for InterfaceStatus {
         wide("IFINDEX"),
         wide("SLOT"),
         wide("MAC"),
+        wide("VLAN"),
+        wide("DEVICE"),
         column("MESSAGE"),
     ];
 
@@ -161,6 +174,8 @@ impl Listed for InterfaceStatus {
             self.ifindex.into(),
             Cell::maybe(self.slot),
             Cell::from(&self.mac),
+            Cell::maybe(self.vlan.as_ref()),
+            Cell::maybe(self.device.as_ref()),
             filled(&self.message),
         ]
     }
@@ -187,11 +202,28 @@ impl Listed for DocumentStatus {
     }
 }
 
-/// Address and port of a backend, as one word.
+/// Address and port of a backend, as one word; without a port it gets the client's.
 pub fn end(backend: &BackendStatus) -> String {
-    match backend.address.contains(':') {
-        true => format!("[{}]:{}", backend.address, backend.port),
-        false => format!("{}:{}", backend.address, backend.port),
+    let address = &backend.address;
+    match (backend.port, address.contains(':')) {
+        (None, _) => address.clone(),
+        (Some(port), true) => format!("[{address}]:{port}"),
+        (Some(port), false) => format!("{address}:{port}"),
+    }
+}
+
+/// How many backends take no more connections, and how many connections those still have.
+fn draining(backends: &[BackendStatus]) -> Cell {
+    let draining = || {
+        let all = backends.iter();
+        all.filter(|backend| backend.state == BackendState::Draining)
+    };
+    let left: u64 = draining()
+        .map(|backend| backend.traffic.active_connections)
+        .sum();
+    match draining().count() {
+        0 => Cell::maybe(None::<String>),
+        count => Cell::toned(format!("{count} ({left} left)"), Tone::Warning),
     }
 }
 
@@ -245,6 +277,7 @@ fn state(state: BackendState) -> Cell {
     match state {
         BackendState::Active => Cell::toned("active", Tone::Good),
         BackendState::Draining => Cell::toned("draining", Tone::Warning),
+        BackendState::Full => Cell::toned("full", Tone::Warning),
         BackendState::Unresolved => Cell::toned("unresolved", Tone::Bad),
         BackendState::Unknown => Cell::toned("unknown", Tone::Warning),
     }
@@ -270,33 +303,10 @@ fn filled(text: &str) -> Cell {
     Cell::maybe(Some(text).filter(|text| !text.is_empty()))
 }
 
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Dnat => "dnat",
-        Mode::Fullnat => "fullnat",
-        Mode::Onearm => "onearm",
-    }
-}
-
-fn select(select: Select) -> &'static str {
-    match select {
-        Select::Maglev => "maglev",
-        Select::Rr => "rr",
-    }
-}
-
 fn no_backend(no_backend: NoBackend) -> &'static str {
     match no_backend {
         NoBackend::Reject => "reject",
         NoBackend::Drop => "drop",
         NoBackend::Pass => "pass",
-    }
-}
-
-/// The word for a protocol.
-pub fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
     }
 }

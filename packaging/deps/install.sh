@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # install.sh: makes sure that everything the project is built, tested and shown with is there.
 # Quick and silent when it is. Installs Debian's packages; Rust only where Debian packages rustup.
+# `install.sh guest` sees to the virtual machines of `make test-guest`, too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -12,6 +13,15 @@ packages=(
 	# to check
 	git clang-format-19
 )
+guest_packages=(
+	# to boot a kernel with what it is tested with
+	qemu-system-x86 busybox-static binutils xz-utils debian-archive-keyring
+)
+case ${1:-} in
+'') ;;
+guest) packages+=("${guest_packages[@]}") ;;
+*) echo "deps: no group $1: leave it out, or say guest" >&2; exit 2 ;;
+esac
 rust_needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 
 say() { echo "deps: $*" >&2; }

@@ -11,7 +11,7 @@ use super::precondition::When;
 use super::segments::{InBackend, InService};
 use super::{Context, body, services};
 use crate::edit::Edit;
-use crate::wire::{Applied, ErrorEnvelope, List, ServiceBackend, ServiceStatus, Weight};
+use crate::wire::{Applied, ErrorEnvelope, List, Protocol, ServiceBackend, ServiceStatus, Share};
 
 /// Backends of every service of every document.
 #[utoipa::path(get, path = "/v1/backends", tag = "backends",
@@ -27,7 +27,9 @@ pub(super) async fn list(
 
 /// Backends of one service.
 #[utoipa::path(get, path = "/v1/services/{vip}/{port}/{protocol}/backends", tag = "backends",
-    params(("vip" = String, Path), ("port" = u16, Path), ("protocol" = String, Path)),
+    params(("vip" = String, Path, description = "an address; IPv6 with or without brackets"),
+        ("port" = String, Path, description = "`80`, `80-90`, or `*`: any port, and with `icmp` none"),
+        ("protocol" = Protocol, Path)),
     responses((status = 200, body = List<ServiceBackend>), (status = 404, body = ErrorEnvelope),
         (status = 422, body = ErrorEnvelope)))]
 pub(super) async fn of_service(
@@ -40,16 +42,19 @@ pub(super) async fn of_service(
     Ok(Json(of(services::find(&state, &key)?).collect()))
 }
 
-/// Adds a backend to a service of the document `api`, or changes its weight.
+/// Adds a backend to a service of the document `api`, or changes its share.
 #[utoipa::path(put, path = "/v1/services/{vip}/{port}/{protocol}/backends/{address}/{backend_port}",
     tag = "backends",
     params(
-        ("vip" = String, Path), ("port" = u16, Path), ("protocol" = String, Path),
-        ("address" = String, Path), ("backend_port" = u16, Path),
+        ("vip" = String, Path, description = "an address; IPv6 with or without brackets"),
+        ("port" = String, Path, description = "`80`, `80-90`, or `*`: any port, and with `icmp` none"),
+        ("protocol" = Protocol, Path),
+        ("address" = String, Path),
+        ("backend_port" = String, Path, description = "1 to 65535, or `*` if the backend has none"),
         ("dryRun" = Option<bool>, Query, description = "only say what would change"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the document `api`"),
     ),
-    request_body = Weight,
+    request_body = Share,
     responses((status = 200, body = Applied), (status = 400, body = ErrorEnvelope),
         (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope),
         (status = 409, body = ErrorEnvelope), (status = 412, body = ErrorEnvelope),
@@ -64,12 +69,12 @@ pub(super) async fn put(
 ) -> Answer<Response> {
     let dry_run = params.take_flag("dryRun")?;
     params.finish()?;
-    let wire: Weight = body::small(request).await?;
-    let weight = lb_core::service::Weight::try_from(&wire)?;
+    let wire: Share = body::small(request).await?;
+    let share = lb_core::service::Share::try_from(&wire)?;
     let edit = Edit::PutBackend {
         service,
         endpoint,
-        weight,
+        share,
     };
     services::edit(&context, edit, precondition, dry_run, actor).await
 }
@@ -78,8 +83,11 @@ pub(super) async fn put(
 #[utoipa::path(delete, path = "/v1/services/{vip}/{port}/{protocol}/backends/{address}/{backend_port}",
     tag = "backends",
     params(
-        ("vip" = String, Path), ("port" = u16, Path), ("protocol" = String, Path),
-        ("address" = String, Path), ("backend_port" = u16, Path),
+        ("vip" = String, Path, description = "an address; IPv6 with or without brackets"),
+        ("port" = String, Path, description = "`80`, `80-90`, or `*`: any port, and with `icmp` none"),
+        ("protocol" = Protocol, Path),
+        ("address" = String, Path),
+        ("backend_port" = String, Path, description = "1 to 65535, or `*` if the backend has none"),
         ("dryRun" = Option<bool>, Query, description = "only say what would change"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the document `api`"),
     ),

@@ -63,7 +63,7 @@ fn service(text: Option<String>, state: &Snapshot) -> Result<Option<ServiceKey>,
         (Some(only), None) => parse_service_key(&only.key).map(Some),
         (Some(_), Some(_)) => {
             let message = format!("more than one service is named `{text}`");
-            Err(Problem::new("service", message, "").remedy("give its VIP:PORT/PROTOCOL"))
+            Err(Problem::new("service", message, "").remedy("give its VIP:PORTS/PROTOCOL"))
         }
         (None, _) => parse_service_key(&text).map(Some),
     }
@@ -71,18 +71,15 @@ fn service(text: Option<String>, state: &Snapshot) -> Result<Option<ServiceKey>,
 
 fn end(field: &str, text: Option<String>) -> Result<Option<End>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    if let Ok(addr) = text.parse() {
-        return Ok(Some(End { addr, port: None }));
-    }
     match text.parse::<lb_core::service::Endpoint>() {
         Ok(endpoint) => Ok(Some(End {
             addr: endpoint.addr,
-            port: Some(endpoint.port),
+            port: endpoint.port,
         })),
         Err(_) => Err(Problem::new(
             field,
             format!("`{text}` is not an end"),
-            "address or address:port",
+            "address or address:port, IPv6 with a port in brackets",
         )),
     }
 }
@@ -95,8 +92,11 @@ fn protocol(text: Option<String>) -> Result<Option<Protocol>, Problem> {
             "tcp or udp",
         )
     };
-    text.map(|text| text.parse().map_err(|_| problem(&text)))
-        .transpose()
+    let Some(text) = text else { return Ok(None) };
+    match text.parse() {
+        Ok(protocol @ (Protocol::Tcp | Protocol::Udp)) => Ok(Some(protocol)),
+        Ok(Protocol::Icmp) | Err(_) => Err(problem(&text)),
+    }
 }
 
 fn state(text: Option<String>) -> Result<Option<ConnectionState>, Problem> {

@@ -15,7 +15,9 @@ use super::segments::InService;
 use super::{Context, body};
 use crate::control::{Actor, Command, Precondition, State as Snapshot};
 use crate::edit::Edit;
-use crate::wire::{Applied, ErrorEnvelope, List, Problem, Service, ServiceStatus};
+use crate::wire::{
+    Applied, ErrorEnvelope, List, Problem, Protocol, Service, ServiceStatus, service_path,
+};
 
 /// Every service of every document, and how it is.
 #[utoipa::path(get, path = "/v1/services", tag = "services",
@@ -31,7 +33,9 @@ pub(super) async fn list(
 
 /// One service, and how it is: of documents with the same key the one that is served.
 #[utoipa::path(get, path = "/v1/services/{vip}/{port}/{protocol}", tag = "services",
-    params(("vip" = String, Path), ("port" = u16, Path), ("protocol" = String, Path)),
+    params(("vip" = String, Path, description = "an address; IPv6 with or without brackets"),
+        ("port" = String, Path, description = "`80`, `80-90`, or `*`: any port, and with `icmp` none"),
+        ("protocol" = Protocol, Path)),
     responses((status = 200, body = ServiceStatus), (status = 404, body = ErrorEnvelope),
         (status = 422, body = ErrorEnvelope)))]
 pub(super) async fn read(
@@ -64,7 +68,7 @@ pub(super) async fn create(
     params.finish()?;
     let wire: Service = body::small(request).await?;
     let service = service::Service::try_from(&wire)?;
-    let location = path(&service.key);
+    let location = service_path(&service.key);
     let done = edit(
         &context,
         Edit::CreateService(service),
@@ -77,14 +81,16 @@ pub(super) async fn create(
         return Ok(done);
     }
     let location =
-        HeaderValue::try_from(location).expect("addresses and numbers are visible ASCII");
+        HeaderValue::try_from(location).expect("addresses, ports and words are visible ASCII");
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], done).into_response())
 }
 
 /// Puts a service into the document `api`, in the place of the one with its key.
 #[utoipa::path(put, path = "/v1/services/{vip}/{port}/{protocol}", tag = "services",
     params(
-        ("vip" = String, Path), ("port" = u16, Path), ("protocol" = String, Path),
+        ("vip" = String, Path, description = "an address; IPv6 with or without brackets"),
+        ("port" = String, Path, description = "`80`, `80-90`, or `*`: any port, and with `icmp` none"),
+        ("protocol" = Protocol, Path),
         ("dryRun" = Option<bool>, Query, description = "only say what would change"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the document `api`"),
     ),
@@ -121,7 +127,9 @@ pub(super) async fn put(
 /// Takes a service out of the document `api`.
 #[utoipa::path(delete, path = "/v1/services/{vip}/{port}/{protocol}", tag = "services",
     params(
-        ("vip" = String, Path), ("port" = u16, Path), ("protocol" = String, Path),
+        ("vip" = String, Path, description = "an address; IPv6 with or without brackets"),
+        ("port" = String, Path, description = "`80`, `80-90`, or `*`: any port, and with `icmp` none"),
+        ("protocol" = Protocol, Path),
         ("dryRun" = Option<bool>, Query, description = "only say what would change"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the document `api`"),
     ),
@@ -171,8 +179,4 @@ pub(super) fn find<'a>(state: &'a Snapshot, key: &ServiceKey) -> Answer<&'a Serv
     let text = key.to_string();
     let found = state.services.iter().find(|service| service.key == text);
     found.ok_or_else(|| Failure::not_found(format!("service {key}")))
-}
-
-fn path(key: &ServiceKey) -> String {
-    format!("/v1/services/{}/{}/{}", key.vip, key.port, key.protocol)
 }

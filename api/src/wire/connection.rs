@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::document::{Mode, Protocol};
 
-/// What the data plane remembers of a flow. Ends are `address:port`.
+/// What the data plane remembers of a flow. Ends are `address:port`, IPv6 in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Connection {
@@ -21,14 +21,18 @@ pub struct Connection {
     /// None: the service is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Direct return: the backend answers the client itself, so that state, packets and bytes are
+    /// what the client's side shows.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub one_sided: bool,
     pub state: ConnectionState,
     /// Seconds since the last packet.
     pub idle: u32,
     /// Seconds of idleness after which it is forgotten.
     pub timeout: u32,
-    /// Both directions.
+    /// Both directions, unless one-sided.
     pub packets: u64,
-    /// Both directions; IP packets' lengths.
+    /// Both directions, unless one-sided; IP packets' lengths.
     pub bytes: u64,
     /// Key of its service; None: the service is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,4 +93,8 @@ pub struct ConnectionsPage {
     /// empty, and still have a next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }

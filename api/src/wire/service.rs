@@ -9,7 +9,8 @@ use super::document::Service;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStatus {
-    /// `vip:port/protocol`; IPv6 addresses in brackets.
+    /// `vip:port/protocol`, `vip:first-last/protocol`, `vip:*/protocol` or `vip/icmp`; IPv6
+    /// addresses with a port in brackets.
     #[schema(example = "20.20.20.1:2020/tcp")]
     pub key: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,12 +58,21 @@ pub enum ConditionStatus {
 #[serde(rename_all = "camelCase")]
 pub struct BackendStatus {
     pub address: String,
-    pub port: u16,
+    /// None: the port that the client asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     pub weight: u16,
+    /// While it has this many connections, this service's go to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<u32>,
     pub state: BackendState,
     /// Why it is in that state. May be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// What `maxConnections` and `select: lc` go by: connections of all services that lead to it,
+    /// those that rest for a while after their end included.
+    #[serde(default)]
+    pub load: u64,
     /// Of all services that lead to it.
     pub traffic: Traffic,
 }
@@ -75,7 +85,9 @@ pub enum BackendState {
     Active,
     /// Weight 0: keeps the connections it has and takes no more.
     Draining,
-    /// No next hop is known for it: the message says what is awaited.
+    /// Has as many connections as it may for this service: the others get the next ones.
+    Full,
+    /// It cannot be reached as the service's mode demands, or not yet: the message says why.
     Unresolved,
     /// The service is not programmed.
     Unknown,
@@ -93,7 +105,7 @@ pub struct Traffic {
     pub bytes_out: u64,
     /// Connections begun.
     pub connections: u64,
-    /// Connections that live.
+    /// Connections that live; of a backend that drains, those that remain.
     pub active_connections: u64,
     /// Packets dropped.
     pub dropped: u64,
@@ -110,11 +122,15 @@ pub struct ServiceBackend {
     pub backend: BackendStatus,
 }
 
-/// The body of a change of a backend.
+/// The body of a change of a backend: what is its share of a service's connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Weight {
+pub struct Share {
     /// 0 to 1000.
     #[schema(minimum = 0, maximum = 1000)]
     pub weight: i64,
+    /// As a service's backend has it. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4294967295_i64)]
+    pub max_connections: Option<i64>,
 }

@@ -11,8 +11,13 @@ fn regions_are_in_the_order_of_the_abi() {
     }
     assert_eq!(Region::Control as u32, LB_REGION_CONTROL);
     assert_eq!(Region::Members as u32, LB_REGION_MEMBERS);
+    assert_eq!(Region::Sources as u32, LB_REGION_SOURCES);
+    assert_eq!(Region::Loads as u32, LB_REGION_LOADS);
+    assert_eq!(Region::Conn6 as u32, LB_REGION_CONN6);
+    assert_eq!(Region::Affinity as u32, LB_REGION_AFFINITY);
     assert_eq!(Region::ConnForward as u32, LB_REGION_CONN_FORWARD);
     assert_eq!(Region::Fragments as u32, LB_REGION_FRAGMENTS);
+    assert_eq!(Region::Scratch as u32, LB_REGION_SCRATCH);
 }
 
 #[test]

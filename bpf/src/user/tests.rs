@@ -2,13 +2,16 @@
 
 use super::*;
 
+mod admit;
 mod state;
 mod table;
+mod world;
 
 /// Tables of a few elements each.
 pub(crate) fn small_config() -> abi::lb_config {
     let mut config = abi::lb_config::new_zeroed();
-    config.conn_lines = 64;
+    config.conn_lines4 = 64;
+    config.conn_lines6 = 64;
     config.cpu_slots = 2;
     config.max_services = 8;
     config.max_backends = 8;
@@ -19,6 +22,8 @@ pub(crate) fn small_config() -> abi::lb_config {
     config.route_nodes = 4;
     config.slot_words = 64;
     config.members = 64;
+    config.sources = 16;
+    config.affinity_lines = 8;
     config.stamp_words = 64;
     config.fragment_lines = 8;
     config.source_port_first = 1024;
@@ -26,7 +31,9 @@ pub(crate) fn small_config() -> abi::lb_config {
     for (index, key) in config.conn_key.iter_mut().enumerate() {
         *key = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     }
-    config.select_key = config.conn_key;
+    for (index, key) in config.select_key.iter_mut().enumerate() {
+        *key = (index as u64 + 101).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    }
     config
 }
 

@@ -71,7 +71,7 @@ fn an_insert_that_does_not_look_again_is_caught() {
     is_caught(
         "rescan",
         &[Change {
-            file: "conn_insert.h",
+            file: "conn_forward.h",
             from: "if (!at || position == claimed)",
             to: "if (position != LB_POSITION_NONE)",
         }],
@@ -83,7 +83,7 @@ fn two_inserters_that_settle_by_position_are_caught() {
     is_caught(
         "tie",
         &[Change {
-            file: "conn_insert.h",
+            file: "conn_forward.h",
             from: "if (!lb_word_is_live(word))\n\t\t\treturn LB_INSERT_CONTENDED;",
             to: "if (!lb_word_is_live(word)) {\n\
                  if (position < claimed) return LB_INSERT_CONTENDED; else continue; }",
@@ -96,7 +96,7 @@ fn an_insert_that_does_not_look_for_the_reverse_key_again_is_caught() {
     is_caught(
         "reverse-rescan",
         &[Change {
-            file: "conn_insert.h",
+            file: "conn_reverse.h",
             from: "if (!at || reverse == claimed)",
             to: "if (reverse != LB_POSITION_NONE)",
         }],
@@ -108,7 +108,7 @@ fn an_eviction_by_plain_store_is_caught() {
     is_caught(
         "plain-store",
         &[Change {
-            file: "conn_insert.h",
+            file: "conn_forward.h",
             from: "if (lb_cas64(at, word, busy) != word)",
             to: "lb_store64(at, busy);\nif (false)",
         }],
@@ -120,7 +120,7 @@ fn an_eviction_that_leaves_the_reverse_word_is_caught() {
     is_caught(
         "no-clear",
         &[Change {
-            file: "conn_insert.h",
+            file: "conn_forward.h",
             from: "\t\tlb_conn_clear(position, word >> LB_FORWARD_AGE_SHIFT);\n",
             to: "",
         }],
@@ -132,7 +132,7 @@ fn a_release_that_frees_forward_before_reverse_is_caught() {
     is_caught(
         "free-order",
         &[Change {
-            file: "conn_insert.h",
+            file: "conn_end.h",
             from: "\tlb_conn_clear(position, word >> LB_FORWARD_AGE_SHIFT);\n\tlb_forward_free(at);",
             to: "\tlb_forward_free(at);\n\tlb_conn_clear(position, word >> LB_FORWARD_AGE_SHIFT);",
         }],
@@ -141,8 +141,7 @@ fn a_release_that_frees_forward_before_reverse_is_caught() {
 
 #[test]
 fn an_entry_written_after_it_is_published_is_caught() {
-    let write = "\tfor (int i = 0; i < 8; i++)\n\
-                 \t\tlb_store64(&to[i], ((const __u64 *)&insert->entry)[i]);\n";
+    let write = "\tlb_entry_write(family, entry, &insert->entry);\n";
     let published = "\tinsert->position = position;\n\tinsert->word = word;\n\
                      \treturn LB_INSERT_DONE;";
     let late: &'static str = format!("{write}{published}").leak();
@@ -160,6 +159,30 @@ fn an_entry_written_after_it_is_published_is_caught() {
                 to: late,
             },
         ],
+    );
+}
+
+#[test]
+fn a_flow_that_ends_without_leaving_its_backends_load_is_caught() {
+    is_caught(
+        "load",
+        &[Change {
+            file: "conn_end.h",
+            from: "\tlb_load_give(entry->backend_id);\n",
+            to: "",
+        }],
+    );
+}
+
+#[test]
+fn a_one_sided_flow_that_claims_a_reverse_word_is_caught() {
+    is_caught(
+        "one-sided",
+        &[Change {
+            file: "conn_insert.h",
+            from: "if (insert->entry.flags & LB_CONN_ONE_SIDED)",
+            to: "if (false)",
+        }],
     );
 }
 

@@ -3,7 +3,8 @@
  * One operation of the torture of the connection table, for both hosts. Every thread has a few
  * flows of its own, which only it makes, confirms and releases, and which must be there in
  * between; and all threads make, look up and release the flows of a common crowd, which is larger
- * than the table and in which each two flows want the same reverse key.
+ * than the table and in which some want the same reverse key. Each second flow is of IPv6, and of
+ * each family some are one-sided.
  *
  * Entries carry a checksum of themselves, so that a reader knows a torn one.
  */
@@ -11,9 +12,11 @@
 #define LB_TORTURE_FLOW_H
 
 #include "conn.h"
+#include "load.h"
 
 #define LB_TORTURE_OWN 4 /* flows of a thread */
 #define LB_TORTURE_CROWD 256
+#define LB_TORTURE_BACKENDS 8
 #define LB_TORTURE_TICK_OPERATIONS 4096 /* of a thread for one tick */
 
 /* In the control region: the clock of all threads. */
@@ -44,6 +47,9 @@ struct lb_torture {
 	__u32 tick;
 	__u32 held; /* a bit for each own flow that is confirmed */
 	__u32 padding;
+	/* Too large for a stack that others are on, too. */
+	struct lb_insert insert;
+	struct lb_conn copy;
 };
 
 static __always_inline __u32 lb_torture_random(struct lb_torture *t)
@@ -57,161 +63,238 @@ static __always_inline struct lb_torture_stats *lb_torture_stats(const struct lb
 	return host_region(LB_REGION_SERVICE_STATS, t->slot * host_config()->max_services);
 }
 
+static __always_inline enum lb_family lb_torture_family(__u32 flow)
+{
+	return flow % 2 ? LB_IPV6 : LB_IPV4;
+}
+
+static __always_inline bool lb_torture_one_sided(__u32 flow)
+{
+	return flow / 2 % 4 == 3;
+}
+
+static __always_inline __u8 lb_torture_flags(__u32 flow)
+{
+	return lb_torture_one_sided(flow) ? LB_CONN_ONE_SIDED : LB_CONN_SOURCE_TRANSLATED;
+}
+
+static __always_inline void lb_torture_address(const enum lb_family family, __u32 *address,
+					       __u32 value)
+{
+	address[0] = value;
+	address[1] = family == LB_IPV6 ? value * 3 : 0;
+	address[2] = family == LB_IPV6 ? ~value : 0;
+	address[3] = family == LB_IPV6 ? value << 7 : 0;
+}
+
 /*
  * Own flows are numbered behind the crowd. One of the crowd comes back with another source port,
  * so that its reverse key alone would not keep it from being there twice.
  */
-static __always_inline void lb_torture_entry(__u32 flow, __u32 dice, struct lb_conn4 *entry)
+static __always_inline void lb_torture_entry(const enum lb_family family, __u32 flow, __u32 dice,
+					     struct lb_conn *entry)
 {
-	*entry = (struct lb_conn4){
-		.client = 0x0a000000 + flow,
-		.vip = 0x14000000,
-		.source = flow < LB_TORTURE_CROWD ? 0x0b000000 + flow / 2 : 0x0c000000 + flow,
-		.backend = 0x1e000000,
+	const bool crowd = flow < LB_TORTURE_CROWD;
+
+	*entry = (struct lb_conn){
 		.client_port = 1000,
 		.vip_port = 80,
-		.source_port = 2000 + (flow < LB_TORTURE_CROWD ? dice % 4 : 0),
+		.source_port = 2000 + (crowd ? dice % 4 : 0),
 		.backend_port = 8080,
 		.protocol = LB_PROTOCOL_TCP,
-		.flags = LB_CONN_SOURCE_TRANSLATED,
+		.flags = lb_torture_flags(flow),
 	};
+	lb_torture_address(family, entry->client, 0x0a000000 + flow);
+	lb_torture_address(family, entry->vip, 0x14000000);
+	if (lb_torture_one_sided(flow))
+		return;
+	lb_torture_address(family, entry->source,
+			   crowd ? 0x0b000000 + flow / 8 : 0x0c000000 + flow);
+	lb_torture_address(family, entry->backend, 0x1e000000);
 }
 
-/* What the reply word and the deltas of a flow's entry are, by its nonce. */
-static __always_inline __u64 lb_torture_sum(const struct lb_conn4 *entry)
+/* What the reply word of a flow's entry is, by its ends and its nonce. */
+static __always_inline __u64 lb_torture_sum(const struct lb_conn *entry)
 {
-	__u64 sum = (__u64)entry->client << 32 | entry->source;
+	__u64 sum = lb_word_pair(entry->address_delta, entry->transport_delta);
 
-	return (sum ^ ((__u64)entry->backend_id << 17)) * 0x9e3779b97f4a7c15ULL;
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++)
+		sum = (sum ^ lb_word_pair(entry->source[i], entry->client[i])) *
+			      0x9e3779b97f4a7c15ULL +
+		      entry->backend_id;
+	return sum;
 }
 
-static __always_inline void lb_torture_sign(struct lb_conn4 *entry, __u32 nonce)
+static __always_inline void lb_torture_sign(struct lb_conn *entry, __u32 nonce)
 {
-	entry->backend_id = nonce;
+	entry->address_delta = nonce;
+	entry->transport_delta = nonce >> 16;
+	entry->backend_id = nonce % LB_TORTURE_BACKENDS;
 	entry->reply = lb_torture_sum(entry);
-	entry->address_delta = entry->reply >> 7;
-	entry->transport_delta = entry->reply >> 23;
 }
 
-static __always_inline bool lb_torture_whole(const struct lb_conn4 *entry)
+static __always_inline bool lb_torture_find_of(const enum lb_family family, struct lb_torture *t,
+					       __u32 flow, struct lb_found *found, bool reply)
 {
-	return entry->reply == lb_torture_sum(entry) &&
-	       entry->address_delta == (__u16)(entry->reply >> 7) &&
-	       entry->transport_delta == (__u16)(entry->reply >> 23);
+	struct lb_tuple tuple;
+	struct lb_hash hash;
+
+	lb_torture_entry(family, flow, lb_torture_random(t), &t->copy);
+	if (reply)
+		lb_conn_reply(family, &t->copy, &tuple);
+	else
+		lb_conn_request(family, &t->copy, &tuple);
+	lb_conn_hash(family, &tuple, &hash);
+	return reply ? lb_conn_find_reverse(family, &tuple, &hash, &t->copy, found) :
+		       lb_conn_find_forward(family, &tuple, &hash, &t->copy, found);
 }
 
+/* Looks a flow up; by its reply, if it has any. */
 LB_SEAM int lb_torture_find(struct lb_torture *t, __u32 flow, struct lb_found *out, __u32 reply)
 {
 	struct lb_torture_stats *stats;
-	struct lb_conn4 entry;
 	struct lb_found found = {};
-	struct lb_tuple4 tuple;
-	struct lb_hash hash;
 	bool there;
 
 	if (!t || !out)
 		return 0;
-	lb_torture_entry(flow, lb_torture_random(t), &entry);
-	if (reply)
-		lb_conn_reply4(&entry, &tuple);
+	reply &= !lb_torture_one_sided(flow);
+	if (lb_torture_family(flow) == LB_IPV4)
+		there = reply ? lb_torture_find_of(LB_IPV4, t, flow, &found, true) :
+				lb_torture_find_of(LB_IPV4, t, flow, &found, false);
 	else
-		lb_conn_request4(&entry, &tuple);
-	lb_conn_hash4(&tuple, &hash);
-	if (reply)
-		there = lb_conn_find_reverse4(&tuple, &hash, &entry, &found);
-	else
-		there = lb_conn_find_forward4(&tuple, &hash, &entry, &found);
+		there = reply ? lb_torture_find_of(LB_IPV6, t, flow, &found, true) :
+				lb_torture_find_of(LB_IPV6, t, flow, &found, false);
 	if (!there)
 		return 0;
 	stats = lb_torture_stats(t);
 	if (stats)
-		stats->torn += !lb_torture_whole(&entry);
+		stats->torn += t->copy.reply != lb_torture_sum(&t->copy);
 	out->word = found.word;
 	out->position = found.position;
 	out->reverse = found.reverse;
 	return 1;
 }
 
+static __always_inline bool lb_torture_take(const enum lb_family family, struct lb_torture *t,
+					    __u64 *at, __u32 position, bool reply)
+{
+	const struct lb_conn *made = &t->insert.entry;
+	struct lb_tuple tuple;
+	struct lb_found found;
+
+	if (reply) {
+		lb_conn_reply(family, made, &tuple);
+		return lb_take_reverse(family, &tuple, at, lb_load64(at), position, &t->copy,
+				       &found);
+	}
+	lb_conn_request(family, made, &tuple);
+	return lb_take_forward(family, &tuple, at, lb_load64(at), position, &t->copy, &found);
+}
+
+/* True if the word at a position is of another flow with the key of the flow just made. */
+LB_SEAM int lb_torture_is_twin(struct lb_torture *t, __u32 position, __u32 reply)
+{
+	__u64 *at;
+
+	if (!t)
+		return 0;
+	if (reply)
+		at = lb_word_at(LB_REGION_CONN_REVERSE, position);
+	else
+		at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+	if (!at || position == (reply ? t->insert.entry.reverse : t->insert.position))
+		return 0;
+	if (t->insert.family == LB_IPV4)
+		return reply ? lb_torture_take(LB_IPV4, t, at, position, true) :
+			       lb_torture_take(LB_IPV4, t, at, position, false);
+	return reply ? lb_torture_take(LB_IPV6, t, at, position, true) :
+		       lb_torture_take(LB_IPV6, t, at, position, false);
+}
+
 /*
  * True if, besides the flow just made, another one with its key is live: seen twice, while the
  * flow's own word has not changed.
  */
-LB_SEAM int lb_torture_twin(const struct lb_insert *made, __u32 line, __u32 reply)
+LB_SEAM int lb_torture_twin(struct lb_torture *t, __u32 line, __u32 reply)
 {
-	struct lb_tuple4 tuple;
-	struct lb_conn4 copy;
-	struct lb_found found;
 	__u64 *own;
 
-	if (!made)
+	if (!t)
 		return 0;
-	own = lb_word_at(LB_REGION_CONN_FORWARD, made->position);
-	if (reply)
-		lb_conn_reply4(&made->entry, &tuple);
-	else
-		lb_conn_request4(&made->entry, &tuple);
-	for (__u32 i = 0; i < LB_LINE_WORDS; i++) {
-		__u32 position = line * LB_LINE_WORDS + i;
-		__u64 *at, word;
-
-		if (reply)
-			at = lb_word_at(LB_REGION_CONN_REVERSE, position);
-		else
-			at = lb_word_at(LB_REGION_CONN_FORWARD, position);
-		if (!at || !own || position == (reply ? made->entry.reverse : made->position))
-			continue;
-		word = lb_load64(at);
-		if (reply ? !lb_take_reverse4(&tuple, at, word, position, &copy, &found) :
-			    !lb_take_forward4(&tuple, at, word, position, &copy, &found))
-			continue;
-		if (lb_forward_same(made->word, lb_load64(own)))
+	own = lb_word_at(LB_REGION_CONN_FORWARD, t->insert.position);
+	for (__u32 i = 0; own && i < LB_LINE_WORDS; i++) {
+		if (lb_torture_is_twin(t, line * LB_LINE_WORDS + i, reply) &&
+		    lb_forward_same(t->insert.word, lb_load64(own)))
 			return 1;
 	}
 	return 0;
 }
 
 /* Counts what is wrong about a flow that was just made. */
-LB_SEAM int lb_torture_check(struct lb_torture *t, const struct lb_insert *made)
+LB_SEAM int lb_torture_check(struct lb_torture *t)
 {
 	struct lb_torture_stats *stats;
 	__u64 *own, *reverse, word;
 
-	if (!t || !made)
+	if (!t)
 		return 0;
 	stats = lb_torture_stats(t);
-	own = lb_word_at(LB_REGION_CONN_FORWARD, made->position);
-	reverse = lb_word_at(LB_REGION_CONN_REVERSE, made->entry.reverse);
-	if (!stats || !own || !reverse)
+	own = lb_word_at(LB_REGION_CONN_FORWARD, t->insert.position);
+	if (!stats || !own)
 		return 0;
-	word = lb_load64(reverse);
-	if ((!lb_reverse_is_used(word) || lb_reverse_position(word) != made->position) &&
-	    lb_forward_same(made->word, lb_load64(own)))
+	stats->duplicates += lb_torture_twin(t, t->insert.forward.line[0], 0) ||
+			     lb_torture_twin(t, t->insert.forward.line[1], 0);
+	if (t->insert.entry.flags & LB_CONN_ONE_SIDED) {
+		stats->orphans += t->insert.entry.reverse != LB_POSITION_NONE;
+		return 1;
+	}
+	reverse = lb_word_at(LB_REGION_CONN_REVERSE, t->insert.entry.reverse);
+	word = reverse ? lb_load64(reverse) : 0;
+	if ((!lb_reverse_is_used(word) || lb_reverse_position(word) != t->insert.position) &&
+	    lb_forward_same(t->insert.word, lb_load64(own)))
 		stats->orphans++;
-	stats->duplicates += lb_torture_twin(made, made->forward.line[0], 0) ||
-			     lb_torture_twin(made, made->forward.line[1], 0);
-	stats->reverse_duplicates += lb_torture_twin(made, made->reverse.line[0], 1) ||
-				     lb_torture_twin(made, made->reverse.line[1], 1);
+	stats->reverse_duplicates += lb_torture_twin(t, t->insert.reverse.line[0], 1) ||
+				     lb_torture_twin(t, t->insert.reverse.line[1], 1);
 	return 1;
+}
+
+static __always_inline int lb_torture_insert_of(const enum lb_family family, struct lb_torture *t,
+						__u32 flow)
+{
+	struct lb_insert *insert = &t->insert;
+	struct lb_tuple tuple;
+	__u32 backend;
+	int result;
+
+	lb_torture_entry(family, flow, lb_torture_random(t), &insert->entry);
+	lb_torture_sign(&insert->entry, lb_torture_random(t));
+	lb_conn_request(family, &insert->entry, &tuple);
+	lb_conn_hash(family, &tuple, &insert->forward);
+	lb_conn_reply(family, &insert->entry, &tuple);
+	lb_conn_hash(family, &tuple, &insert->reverse);
+	insert->family = family;
+	insert->state = LB_CONN_NEW;
+	insert->idle = 0;
+	insert->tick = t->tick;
+	backend = insert->entry.backend_id;
+	lb_load_take(backend, 0);
+	result = lb_conn_insert(family, insert);
+	if (result != LB_INSERT_DONE)
+		lb_load_give(backend);
+	return result;
 }
 
 LB_SEAM int lb_torture_insert(struct lb_torture *t, __u32 flow, struct lb_found *out)
 {
-	struct lb_insert insert = {};
 	struct lb_torture_stats *stats;
-	struct lb_tuple4 tuple;
 	int result;
 
 	if (!t || !out)
 		return LB_INSERT_FULL;
-	lb_torture_entry(flow, lb_torture_random(t), &insert.entry);
-	lb_torture_sign(&insert.entry, lb_torture_random(t));
-	lb_conn_request4(&insert.entry, &tuple);
-	lb_conn_hash4(&tuple, &insert.forward);
-	lb_conn_reply4(&insert.entry, &tuple);
-	lb_conn_hash4(&tuple, &insert.reverse);
-	insert.state = LB_CONN_NEW;
-	insert.tick = t->tick;
-	result = lb_conn_insert4(&insert);
+	result = lb_torture_family(flow) == LB_IPV4 ? lb_torture_insert_of(LB_IPV4, t, flow) :
+						      lb_torture_insert_of(LB_IPV6, t, flow);
 	stats = lb_torture_stats(t);
 	if (!stats)
 		return LB_INSERT_FULL;
@@ -219,10 +302,31 @@ LB_SEAM int lb_torture_insert(struct lb_torture *t, __u32 flow, struct lb_found 
 	if (result != LB_INSERT_DONE)
 		return result;
 	stats->inserts++;
-	out->word = insert.word;
-	out->position = insert.position;
-	lb_torture_check(t, &insert);
+	out->word = t->insert.word;
+	out->position = t->insert.position;
+	lb_torture_check(t);
 	return result;
+}
+
+/* Confirms a flow that the thread has just made; 0: it was evicted before. */
+LB_SEAM int lb_torture_confirm(struct lb_torture *t, __u32 flow, struct lb_found *found)
+{
+	const __u32 flags = lb_torture_flags(flow);
+
+	if (!t || !found)
+		return 0;
+	if (flags & LB_CONN_ONE_SIDED) {
+		for (int i = 0; i < 2; i++)
+			lb_conn_note(found->position, found->word, 0,
+				     LB_EVENT(LB_DIRECTION_FORWARD, flags, 17, 0), t->tick);
+	} else {
+		if (!lb_torture_find(t, flow, found, 1))
+			return 0;
+		lb_conn_note(found->position, found->word, found->reverse,
+			     LB_EVENT(LB_DIRECTION_REVERSE, flags, 17, 0), t->tick);
+	}
+	return lb_torture_find(t, flow, found, 0) &&
+	       lb_word_state(found->word) == LB_CONN_ESTABLISHED;
 }
 
 /* Lets a flow of the thread's own live, or checks that it does, or ends it. */
@@ -242,14 +346,7 @@ LB_SEAM int lb_torture_own(struct lb_torture *t, __u32 dice)
 	if (!(t->held >> which & 1)) {
 		if (lb_torture_insert(t, flow, &found) != LB_INSERT_DONE)
 			return 0;
-		lb_conn_note(found.position, found.word, 0, LB_EVENT(LB_DIRECTION_REVERSE, 0, 0),
-			     t->tick);
-		if (!lb_torture_find(t, flow, &found, 1))
-			return 0; /* evicted before it was confirmed */
-		lb_conn_note(found.position, found.word, found.reverse,
-			     LB_EVENT(LB_DIRECTION_REVERSE, 17, 0), t->tick);
-		if (lb_torture_find(t, flow, &found, 0) &&
-		    lb_word_state(found.word) == LB_CONN_ESTABLISHED)
+		if (lb_torture_confirm(t, flow, &found))
 			t->held |= 1U << which;
 		return 0;
 	}
@@ -258,7 +355,8 @@ LB_SEAM int lb_torture_own(struct lb_torture *t, __u32 dice)
 		t->held &= ~(1U << which);
 		return 0;
 	}
-	lb_conn_note(found.position, found.word, 0, LB_EVENT(LB_DIRECTION_FORWARD, 17, 0), t->tick);
+	lb_conn_note(found.position, found.word, 0, LB_EVENT(LB_DIRECTION_FORWARD, 0, 17, 0),
+		     t->tick);
 	if (dice >> 8 & 15)
 		return 0;
 	/* Refreshed by nobody else: the release can't fail but for a reason. */
@@ -289,11 +387,11 @@ LB_SEAM int lb_torture_crowd(struct lb_torture *t, __u32 dice)
 		return lb_conn_release(found.position, found.word, t->tick);
 	case 2: /* closes: a handshake is reset */
 		return lb_conn_note(found.position, found.word, 0,
-				    LB_EVENT(LB_DIRECTION_FORWARD, LB_PROTOCOL_TCP, LB_TCP_RST),
+				    LB_EVENT(LB_DIRECTION_FORWARD, 0, LB_PROTOCOL_TCP, LB_TCP_RST),
 				    t->tick);
 	default:
 		return lb_conn_note(found.position, found.word, 0,
-				    LB_EVENT(LB_DIRECTION_FORWARD, 17, 0), t->tick);
+				    LB_EVENT(LB_DIRECTION_FORWARD, 0, 17, 0), t->tick);
 	}
 }
 

@@ -16,21 +16,25 @@ use super::{LINES, MILLISECONDS, Scratch, THREADS, compile, crate_path, figure};
 const SLOTS: u32 = 72;
 
 /// The regions that torture.c maps, in its order.
-const SHARED: [Region; 8] = [
+const SHARED: [Region; 10] = [
     Region::Control,
     Region::Services,
+    Region::Loads,
     Region::Cpus,
     Region::ServiceStats,
     Region::ConnForward,
     Region::ConnReverse,
     Region::Conn4,
+    Region::Conn6,
     Region::SourceStamps,
 ];
 
 /// The config of torture.c.
 fn config() -> abi::lb_config {
     let mut config = abi::lb_config::new_zeroed();
-    config.conn_lines = LINES;
+    config.conn_lines4 = LINES / 2;
+    config.conn_lines6 = LINES / 2;
+    config.max_backends = 8;
     config.cpu_slots = SLOTS;
     config.max_services = 1;
     config.stamp_words = 64;

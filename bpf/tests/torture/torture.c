@@ -5,6 +5,8 @@
  *
  *	torture MILLISECONDS THREADS LINES [FD...]
  *
+ * Half of the lines are IPv4's.
+ *
  * With descriptors of the regions' maps (in the order of enum lb_region) the kernel takes part in
  * it. Prints one line of "name value" pairs; exit code 1 if anything is violated.
  */
@@ -70,11 +72,13 @@ static const struct {
 } used[] = {
 	{ LB_REGION_CONTROL, sizeof(struct lb_control) },
 	{ LB_REGION_SERVICES, sizeof(struct lb_service) },
+	{ LB_REGION_LOADS, sizeof(__u64) },
 	{ LB_REGION_CPUS, sizeof(struct lb_cpu) },
 	{ LB_REGION_SERVICE_STATS, sizeof(struct lb_traffic) },
 	{ LB_REGION_CONN_FORWARD, sizeof(struct lb_line) },
 	{ LB_REGION_CONN_REVERSE, sizeof(struct lb_line) },
 	{ LB_REGION_CONN4, sizeof(struct lb_conn4) },
+	{ LB_REGION_CONN6, sizeof(struct lb_conn6) },
 	{ LB_REGION_SOURCE_STAMPS, sizeof(struct lb_stamps) },
 };
 
@@ -88,12 +92,16 @@ static __u64 count_of(enum lb_region region)
 	case LB_REGION_CPUS:
 	case LB_REGION_SERVICE_STATS:
 		return SLOTS;
+	case LB_REGION_LOADS:
+		return shared.config.max_backends;
 	case LB_REGION_CONN4:
-		return shared.config.conn_lines * LB_LINE_WORDS;
+		return shared.config.conn_lines4 * LB_LINE_WORDS;
+	case LB_REGION_CONN6:
+		return shared.config.conn_lines6 * LB_LINE_WORDS;
 	case LB_REGION_SOURCE_STAMPS:
 		return shared.config.stamp_words;
 	default:
-		return shared.config.conn_lines;
+		return shared.config.conn_lines4 + shared.config.conn_lines6;
 	}
 }
 
@@ -132,7 +140,7 @@ static void *run(void *argument)
 
 /* What must not be when nobody works. */
 struct findings {
-	__u64 busy, duplicates, reverse_duplicates, orphans, strays, stale;
+	__u64 busy, duplicates, reverse_duplicates, orphans, strays, stale, loads;
 };
 
 static bool in_a_line_of(const struct lb_hash *hash, __u32 position, __u64 word)
@@ -143,50 +151,93 @@ static bool in_a_line_of(const struct lb_hash *hash, __u32 position, __u64 word)
 	       word >> LB_FORWARD_TAG_SHIFT == hash->tag;
 }
 
-static void check_forward(__u32 position, struct findings *findings)
+static bool is_one_sided(const struct lb_conn *entry)
 {
-	__u64 word = *lb_word_at(LB_REGION_CONN_FORWARD, position), *reverse;
-	const struct lb_conn4 *entry = host_region(LB_REGION_CONN4, position), *other;
-	__u32 words = shared.config.conn_lines * LB_LINE_WORDS;
-	struct lb_tuple4 tuple, reply;
+	return entry->flags & LB_CONN_ONE_SIDED;
+}
+
+static void check_reverse_word(const enum lb_family family, __u32 position,
+			       const struct lb_conn *entry, struct findings *findings)
+{
+	const __u64 *word = lb_word_at(LB_REGION_CONN_REVERSE, entry->reverse);
+	struct lb_tuple reply;
 	struct lb_hash hash;
 
-	if (lb_word_state(word) == LB_CONN_BUSY)
-		findings->busy++;
-	if (!lb_word_is_live(word))
+	if (is_one_sided(entry)) {
+		findings->orphans += entry->reverse != LB_POSITION_NONE;
 		return;
-	lb_conn_request4(entry, &tuple);
-	lb_conn_reply4(entry, &reply);
-	lb_conn_hash4(&tuple, &hash);
-	findings->strays += !in_a_line_of(&hash, position, word);
-	reverse = lb_word_at(LB_REGION_CONN_REVERSE, entry->reverse);
-	if (!reverse || !lb_reverse_is_used(*reverse) || lb_reverse_position(*reverse) != position)
+	}
+	lb_conn_reply(family, entry, &reply);
+	lb_conn_hash(family, &reply, &hash);
+	if (!word || !lb_reverse_is_used(*word) || lb_reverse_position(*word) != position)
 		findings->orphans++;
-	lb_conn_hash4(&reply, &hash);
-	if (reverse)
-		findings->strays += !in_a_line_of(&hash, entry->reverse, *reverse);
-	for (__u32 i = position + 1; i < words; i++) {
-		if (!lb_word_is_live(*lb_word_at(LB_REGION_CONN_FORWARD, i)))
+	else
+		findings->strays += !in_a_line_of(&hash, entry->reverse, *word);
+}
+
+static void check_forward(const enum lb_family family, __u32 position, struct findings *findings)
+{
+	const __u32 end = lb_position_first6() * (family == LB_IPV4) +
+			  lb_conn_positions() * (family == LB_IPV6);
+	struct lb_tuple request, reply;
+	struct lb_conn entry, other;
+	struct lb_hash hash;
+	__u64 word;
+
+	if (!lb_conn_read(position, &entry, &word))
+		return;
+	lb_conn_request(family, &entry, &request);
+	lb_conn_reply(family, &entry, &reply);
+	lb_conn_hash(family, &request, &hash);
+	findings->strays += !in_a_line_of(&hash, position, word);
+	check_reverse_word(family, position, &entry, findings);
+	for (__u32 i = position + 1; i < end; i++) {
+		if (!lb_conn_read(i, &other, &word))
 			continue;
-		other = host_region(LB_REGION_CONN4, i);
-		findings->duplicates += lb_conn_is_forward4(other, &tuple);
-		findings->reverse_duplicates += lb_conn_is_reverse4(other, &reply);
+		findings->duplicates += lb_conn_is_forward(family, &other, &request);
+		findings->reverse_duplicates += !is_one_sided(&entry) && !is_one_sided(&other) &&
+						lb_conn_is_reverse(family, &other, &reply);
 	}
 }
 
 static void check_reverse(__u32 position, struct findings *findings)
 {
-	__u64 word = *lb_word_at(LB_REGION_CONN_REVERSE, position), *forward;
-	const struct lb_conn4 *entry;
+	__u64 word = *lb_word_at(LB_REGION_CONN_REVERSE, position), owner;
+	struct lb_conn entry;
 
 	if ((word & LB_REVERSE_STATE) == LB_REVERSE_BUSY)
 		findings->busy++;
-	if (!lb_reverse_is_used(word))
-		return;
-	forward = lb_word_at(LB_REGION_CONN_FORWARD, lb_reverse_position(word));
-	entry = host_region(LB_REGION_CONN4, lb_reverse_position(word));
-	if (!forward || !lb_word_is_live(*forward) || entry->reverse != position)
+	if (lb_reverse_is_used(word) &&
+	    (!lb_conn_read(lb_reverse_position(word), &entry, &owner) || entry.reverse != position))
 		findings->stale++;
+}
+
+/* Each backend has as many connections as are there. */
+static void check_loads(struct findings *findings)
+{
+	__u64 live[LB_TORTURE_BACKENDS] = {}, word;
+	struct lb_conn entry;
+
+	for (__u32 i = 0; i < lb_conn_positions(); i++)
+		if (lb_conn_read(i, &entry, &word))
+			live[entry.backend_id % LB_TORTURE_BACKENDS]++;
+	for (__u32 i = 0; i < LB_TORTURE_BACKENDS; i++)
+		findings->loads += *(__u64 *)host_region(LB_REGION_LOADS, i) != live[i];
+}
+
+static void check_table(struct findings *findings)
+{
+	for (__u32 i = 0; i < lb_conn_positions(); i++) {
+		__u64 word = *lb_word_at(LB_REGION_CONN_FORWARD, i);
+
+		findings->busy += lb_word_state(word) == LB_CONN_BUSY;
+		if (lb_position_family(i) == LB_IPV4)
+			check_forward(LB_IPV4, i, findings);
+		else
+			check_forward(LB_IPV6, i, findings);
+		check_reverse(i, findings);
+	}
+	check_loads(findings);
 }
 
 /* A thread may wait long for a CPU: its flows must not expire meanwhile. */
@@ -201,7 +252,6 @@ static void confirmed_flows_stay(void)
 static __u64 work(int threads, int milliseconds, bool kernel, struct findings *findings,
 		  struct lb_torture_stats *sum)
 {
-	__u32 words = shared.config.conn_lines * LB_LINE_WORDS;
 	pthread_t thread[MAX_THREADS];
 	char byte;
 
@@ -218,10 +268,7 @@ static __u64 work(int threads, int milliseconds, bool kernel, struct findings *f
 		if (read(0, &byte, 1) < 0)
 			exit(2);
 	}
-	for (__u32 i = 0; i < words; i++) {
-		check_forward(i, findings);
-		check_reverse(i, findings);
-	}
+	check_table(findings);
 	*sum = (struct lb_torture_stats){};
 	for (__u32 slot = 0; slot < SLOTS; slot++) {
 		const __u64 *row = host_region(LB_REGION_SERVICE_STATS, slot);
@@ -231,7 +278,7 @@ static __u64 work(int threads, int milliseconds, bool kernel, struct findings *f
 	}
 	return sum->torn + sum->duplicates + sum->reverse_duplicates + sum->lost + sum->orphans +
 	       findings->busy + findings->duplicates + findings->reverse_duplicates +
-	       findings->orphans + findings->strays + findings->stale;
+	       findings->orphans + findings->strays + findings->stale + findings->loads;
 }
 
 int main(int argc, char **argv)
@@ -246,11 +293,13 @@ int main(int argc, char **argv)
 		return 2;
 	milliseconds = atoi(argv[1]);
 	threads = atoi(argv[2]);
-	shared.config.conn_lines = atoi(argv[3]);
+	shared.config.conn_lines4 = atoi(argv[3]) / 2;
+	shared.config.conn_lines6 = atoi(argv[3]) / 2;
+	shared.config.max_backends = LB_TORTURE_BACKENDS;
 	shared.config.cpu_slots = SLOTS;
 	shared.config.max_services = 1;
 	shared.config.stamp_words = 64;
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 40; i++)
 		shared.config.conn_key[i] = (i + 1) * 0x9e3779b97f4a7c15ULL | 1;
 	map_regions(kernel ? argv + 4 : NULL);
 	host_user_current = &shared;
@@ -261,10 +310,10 @@ int main(int argc, char **argv)
 	for (int round = 0; round < rounds && !violations; round++)
 		violations = work(threads, milliseconds / rounds, kernel, &findings, &sum);
 	printf("operations %llu inserts %llu contended %llu torn %llu lost %llu busy %llu "
-	       "duplicates %llu reverse_duplicates %llu orphans %llu strays %llu stale %llu\n",
+	       "duplicates %llu reverse_duplicates %llu orphans %llu strays %llu stale %llu loads %llu\n",
 	       sum.operations, sum.inserts, sum.contended, sum.torn, sum.lost, findings.busy,
 	       sum.duplicates + findings.duplicates,
 	       sum.reverse_duplicates + findings.reverse_duplicates, sum.orphans + findings.orphans,
-	       findings.strays, findings.stale);
+	       findings.strays, findings.stale, findings.loads);
 	return violations != 0;
 }

@@ -57,19 +57,12 @@ pub enum AddressError {
     Loopback { addr: IpAddr },
     #[error("{addr} is in 0.0.0.0/8 or 240.0.0.0/4, which are not unicast: give a unicast address")]
     Reserved { addr: IpAddr },
-    #[error("{addr} is an IPv6 address, which is not supported yet: give an IPv4 address")]
-    FamilyNotSupported { addr: IpAddr },
-}
-
-/// Checks that forwarding knows the address's family: the one place that says IPv4 only.
-///
-/// # Errors
-/// `FamilyNotSupported` for IPv6.
-pub fn check_family(addr: IpAddr) -> Result<(), AddressError> {
-    match addr {
-        IpAddr::V4(_) => Ok(()),
-        IpAddr::V6(_) => Err(AddressError::FamilyNotSupported { addr }),
-    }
+    #[error(
+        "{addr} is a link-local address, which means another box on each link: give a global or unique local address"
+    )]
+    LinkLocal { addr: IpAddr },
+    #[error("{addr} is an IPv4 address written as IPv6: give {v4}")]
+    Mapped { addr: IpAddr, v4: Ipv4Addr },
 }
 
 /// Checks that an address can be a VIP or a backend: unicast, and reachable from other boxes.
@@ -94,7 +87,21 @@ pub fn check_unicast(addr: IpAddr) -> Result<(), AddressError> {
             return Err(AddressError::Reserved { addr });
         }
     }
-    check_family(addr)
+    if is_link_local(addr) {
+        return Err(AddressError::LinkLocal { addr });
+    }
+    if let IpAddr::V6(v6) = addr
+        && let Some(v4) = v6.to_ipv4_mapped()
+    {
+        return Err(AddressError::Mapped { addr, v4 });
+    }
+    Ok(())
+}
+
+/// An IPv6 address that means another box on each link (`fe80::/10`).
+#[must_use]
+pub fn is_link_local(addr: IpAddr) -> bool {
+    matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 /// Bits of an address of this family: 32 or 128.

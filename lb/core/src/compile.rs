@@ -6,10 +6,12 @@
 //!
 //! - A service keeps its id, and an endpoint its backend id. Neither is given to another before a
 //!   publish lies between: packets may still go by the old image.
-//! - Slot tables and member lists that did not change stay where they are. Changed ones go to
+//! - Slot tables, member lists and boundaries that did not change stay where they are. Changed ones go to
 //!   space that is free in the arenas as they stand; what they leave behind is free the next time.
 //! - A backend that is no longer wanted keeps its row (it is *retired*) while connections lead to
 //!   it, and in any case until a publish has passed since a service referred to it.
+//! - A backend whose replies do not pass the appliance is no replier. Where it was one (a service's
+//!   mode changed), it stays one while connections lead to it.
 //! - Where a capacity is used up, services that are programmed already go first. If there is no
 //!   room for such a service's changed tables, it keeps those that it has.
 
@@ -17,16 +19,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::addr::check_family;
+use crate::addr::is_link_local;
 use crate::facts::Facts;
 use crate::intent::{Conflict, Intent, Source, Winner};
 use crate::paths::{Neighbour, Path, Paths};
 use crate::plane::Limits;
 use crate::service::{Endpoint, Selection, Service, ServiceKey};
-use crate::status::{Condition, Notice, ProgrammedReason, ServiceStatus};
+use crate::status::{Condition, Limit, Notice, ProgrammedReason, ServiceStatus};
 use crate::tables::*;
 
 mod conditions;
+mod members;
+mod places;
 mod replies;
 mod rows;
 
@@ -115,11 +119,8 @@ pub fn compile(intent: &Intent, facts: &Facts, previous: &Previous, limits: &Lim
         .iter()
         .map(|vip| (*vip, vip_row(*vip, &paths, facts)))
         .collect();
-    let local = facts.own.iter().filter(|own| check_family(**own).is_ok());
-    let local = local
-        .filter(|own| !rows.vips.contains(own))
-        .copied()
-        .collect();
+    let mut notices = replies.notices;
+    let local = local(facts, &rows.vips, limits, &mut notices);
     let (backends, retired) = rows.backends(&paths);
     // Connections to a retired backend need its next hop as much as any.
     let kept = retired.iter().filter_map(|id| backends.get(id));
@@ -130,19 +131,20 @@ pub fn compile(intent: &Intent, facts: &Facts, previous: &Previous, limits: &Lim
         image: Image {
             vips,
             local,
-            repliers: backends.values().map(|row| row.key).collect(),
+            repliers: rows.repliers(&backends),
             services: rows.services,
             routes: replies.routes,
         },
         backends,
         members: rows.members,
         slots: rows.slots,
+        sources: rows.sources,
     };
     Compiled {
         tables,
         conditions,
         conflicts,
-        notices: replies.notices,
+        notices,
         retired,
         neighbours,
         assignments: Assignments {
@@ -169,10 +171,21 @@ impl Towards<'_> {
 }
 
 fn lost(conflict: &Conflict) -> ((Source, ServiceKey), ServiceStatus) {
-    let Conflict { loser, key, winner } = conflict;
-    let message = format!(
-        "{key} is served as document `{winner}` says, which goes before `{loser}`: remove it from one of them"
-    );
+    let Conflict {
+        loser,
+        key,
+        winner,
+        served,
+    } = conflict;
+    let message = if served == key {
+        format!(
+            "{key} is served as document `{winner}` says, which goes before `{loser}`: remove it from one of them"
+        )
+    } else {
+        format!(
+            "{key} has ports of {served}, which is served as document `{winner}` says, which goes before `{loser}`: change the ports of one"
+        )
+    };
     let programmed = Condition {
         status: false,
         reason: ProgrammedReason::Conflict,
@@ -191,12 +204,42 @@ fn interface(link: &crate::facts::Link) -> InterfaceRow {
         IpAddr::V4(v4) => Some(*v4),
         IpAddr::V6(_) => None,
     });
+    let addresses6 = || link.addresses.iter().filter(|(addr, _)| addr.is_ipv6());
+    let global = addresses6().find(|(addr, _)| !is_link_local(*addr));
+    let address6 = match global.or_else(|| addresses6().next()) {
+        Some((IpAddr::V6(v6), _)) => Some(*v6),
+        _ => None,
+    };
     InterfaceRow {
-        ifindex: link.ifindex,
+        ifindex: link.device,
         mac: link.mac,
         mtu: link.mtu,
         address4,
+        address6,
+        vlan: link.vlan,
     }
+}
+
+/// Addresses of the box that are not VIPs, as many as there is room for behind these.
+fn local(
+    facts: &Facts,
+    vips: &BTreeSet<IpAddr>,
+    limits: &Limits,
+    notices: &mut BTreeSet<Notice>,
+) -> BTreeSet<IpAddr> {
+    let room = usize::try_from(limits.vips).unwrap_or(usize::MAX);
+    let room = room.saturating_sub(vips.len());
+    let all = facts.own.difference(vips);
+    let left_out = all.clone().count().saturating_sub(room);
+    if left_out > 0 {
+        let limit = Limit::Vips;
+        let message = format!(
+            "{left_out} of the box's own addresses have no room among {} addresses: packets to services that say they are from these are not dropped; raise {limit}",
+            limits.vips
+        );
+        notices.insert(Notice { limit, message });
+    }
+    all.take(room).copied().collect()
 }
 
 /// ARP and pings for the box's own addresses are the stack's to answer.

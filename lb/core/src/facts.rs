@@ -5,12 +5,19 @@ use std::net::IpAddr;
 
 use crate::addr::{Mac, Prefix};
 use crate::tables::InterfaceSlot;
+use crate::vlan::Vlan;
 
-/// A link that carries our program, or that an operator asked to attach.
+/// A link that carries our program, or that an operator asked to attach; or a VLAN on one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     pub name: String,
+    /// What routes and neighbours name.
     pub ifindex: u32,
+    /// The device that carries our program, sends and receives: `ifindex` itself, or of a VLAN
+    /// the device below it.
+    pub device: u32,
+    /// Tags of its frames on the device.
+    pub vlan: Option<Vlan>,
     pub mac: Mac,
     /// Of the IP packet, bytes.
     pub mtu: u32,

@@ -8,14 +8,18 @@ use thiserror::Error;
 
 use crate::service::{Service, ServiceError, ServiceKey};
 
+mod claims;
+
+use claims::Claims;
+
 #[cfg(test)]
 mod tests;
 
 /// Longest name of a source, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 63;
 
-/// Who a document is from. The order is precedence: where two documents claim one
-/// `ServiceKey`, the first source wins and the other is reported.
+/// Who a document is from. The order is precedence: where services of two documents have a port
+/// of a VIP and protocol in common, the first source wins and the other is reported.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// `file`: the configuration file's `services`.
@@ -38,7 +42,7 @@ pub struct SourceError {
     pub value: String,
 }
 
-/// One source's services. Keys (and names) are unique: checked by the constructor.
+/// One source's services. No two overlap, and names are unique: checked by the constructor.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Document {
     services: BTreeMap<ServiceKey, Service>,
@@ -54,6 +58,15 @@ pub enum DocumentError {
         index: usize,
         first: usize,
         key: ServiceKey,
+    },
+    #[error(
+        "the ports of service {key} overlap those of {other}, at services[{first}]: change the range of one"
+    )]
+    Overlap {
+        index: usize,
+        first: usize,
+        key: ServiceKey,
+        other: ServiceKey,
     },
     #[error("name `{name}` is used twice, first at services[{first}]: rename one, or leave it out")]
     DuplicateName {
@@ -75,7 +88,9 @@ impl DocumentError {
     #[must_use]
     pub fn path(&self) -> String {
         match self {
-            Self::DuplicateKey { index, .. } => format!("services[{index}]"),
+            Self::DuplicateKey { index, .. } | Self::Overlap { index, .. } => {
+                format!("services[{index}]")
+            }
             Self::DuplicateName { index, .. } => format!("services[{index}].name"),
             Self::Service { index, source, .. } => format!("services[{index}].{}", source.path()),
         }
@@ -95,23 +110,24 @@ pub struct Winner<'a> {
     pub service: &'a Service,
 }
 
-/// A claim that lost: another document, earlier in order, has the same key.
+/// A claim that lost: another document, earlier in order, has a service that it overlaps.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
     pub loser: Source,
     pub key: ServiceKey,
     pub winner: Source,
+    /// The key of the winner's service.
+    pub served: ServiceKey,
 }
 
 impl Document {
     /// A document from its services, or everything that is wrong with them.
     ///
     /// # Errors
-    /// All that apply, in the order given. A port belongs to one service, so that services of a
-    /// document overlap exactly if their keys are equal.
+    /// All that apply, in the order given.
     pub fn new(services: Vec<Service>) -> Result<Self, Vec<DocumentError>> {
         let mut errors = Vec::new();
-        let mut keys = BTreeMap::new();
+        let mut claims = Claims::default();
         let mut names = BTreeMap::new();
         for (index, service) in services.iter().enumerate() {
             let key = service.key;
@@ -121,10 +137,18 @@ impl Document {
                     .into_iter()
                     .map(|source| DocumentError::Service { index, key, source }),
             );
-            let first = *keys.entry(key).or_insert(index);
-            if first != index {
-                errors.push(DocumentError::DuplicateKey { index, first, key });
-            }
+            errors.extend(match claims.claim(key, index) {
+                None => None,
+                Some((other, &first)) if other == key => {
+                    Some(DocumentError::DuplicateKey { index, first, key })
+                }
+                Some((other, &first)) => Some(DocumentError::Overlap {
+                    index,
+                    first,
+                    key,
+                    other,
+                }),
+            });
             let Some(name) = &service.name else { continue };
             let first = *names.entry(name.as_str()).or_insert(index);
             if first != index {
@@ -187,23 +211,25 @@ impl Document {
 }
 
 impl Intent {
-    /// Who serves each key, and who would but for a document earlier in order.
+    /// Who serves each key, and who would but for a document earlier in order. The keys of
+    /// winners do not overlap.
     #[must_use]
     pub fn merge(&self) -> (BTreeMap<ServiceKey, Winner<'_>>, Vec<Conflict>) {
-        let mut winners: BTreeMap<ServiceKey, Winner<'_>> = BTreeMap::new();
+        let mut winners = BTreeMap::new();
+        let mut claims: Claims<&Source> = Claims::default();
         let mut conflicts = Vec::new();
         for (source, document) in &self.documents {
             for service in document.services() {
-                let winner = winners
-                    .entry(service.key)
-                    .or_insert(Winner { source, service })
-                    .source;
-                if winner != source {
-                    conflicts.push(Conflict {
+                match claims.claim(service.key, source) {
+                    None => {
+                        winners.insert(service.key, Winner { source, service });
+                    }
+                    Some((served, &winner)) => conflicts.push(Conflict {
                         loser: source.clone(),
                         key: service.key,
                         winner: winner.clone(),
-                    });
+                        served,
+                    }),
                 }
             }
         }

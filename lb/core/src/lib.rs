@@ -19,9 +19,11 @@ pub mod round_robin;
 pub mod routes;
 pub mod service;
 pub mod source_ports;
+pub mod sources;
 pub mod status;
 pub mod tables;
 pub mod twin;
+pub mod vlan;
 
 #[cfg(test)]
 mod testing;

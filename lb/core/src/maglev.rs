@@ -11,6 +11,7 @@
 //! worth, so that slots are taken at the rate of the weights and none is left with the dregs.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use crate::hash::siphash;
 use crate::service::{Endpoint, MaglevSize};
@@ -111,7 +112,7 @@ impl Turn {
     }
 }
 
-/// What a backend is hashed by: its address, as IPv6, and its port.
+/// What a backend is hashed by: its address, as IPv6, and its port (0 if it has none).
 fn name(endpoint: Endpoint) -> [u8; 18] {
     let address = match endpoint.addr {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
@@ -119,6 +120,6 @@ fn name(endpoint: Endpoint) -> [u8; 18] {
     };
     let mut name = [0; 18];
     name[..16].copy_from_slice(&address);
-    name[16..].copy_from_slice(&endpoint.port.get().to_be_bytes());
+    name[16..].copy_from_slice(&endpoint.port.map_or(0, NonZeroU16::get).to_be_bytes());
     name
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::addr::Prefix;
+use crate::addr::{Prefix, is_link_local};
 use crate::facts::{Facts, Link, Route};
 use crate::tables::{Hop, InterfaceSlot};
 
@@ -29,6 +29,8 @@ pub enum Path {
     Out {
         neighbour: Neighbour,
         link: String,
+        /// The link's.
+        mtu: u32,
         hop: Option<Hop>,
         source: Option<IpAddr>,
     },
@@ -133,6 +135,7 @@ impl<'a> Paths<'a> {
         Path::Out {
             neighbour,
             link: link.name.clone(),
+            mtu: link.mtu,
             hop: self.hop(neighbour),
             source: source(link, addr, neighbour.1),
         }
@@ -143,6 +146,20 @@ impl<'a> Paths<'a> {
             .iter()
             .find_map(|len| self.routes.get(&Prefix::covering(addr, len.0)))
             .copied()
+    }
+
+    /// The largest MTU of the attached links that clients come by if backends are behind one of
+    /// them: that of the others, or its own if there is no other.
+    #[must_use]
+    pub fn largest_mtu_beside(&self, ifindex: u32) -> Option<u32> {
+        let mtus = |beside: bool| {
+            self.attached
+                .values()
+                .filter(move |(_, link)| (link.ifindex != ifindex) == beside)
+                .map(|(_, link)| link.mtu)
+                .max()
+        };
+        mtus(true).or_else(|| mtus(false))
     }
 
     /// Slots of the attached links with a connected subnet that an address is in, a bit for each.
@@ -156,22 +173,20 @@ impl<'a> Paths<'a> {
     }
 }
 
-/// The link's address towards a destination: on its subnet, else on the neighbour's, else any of
-/// its family.
+/// The link's address towards a destination: on its subnet, else on the neighbour's, else any. A
+/// link-local one leads no answer back from behind a router, and is no source of anything.
 fn source(link: &Link, addr: IpAddr, neighbour: IpAddr) -> Option<IpAddr> {
-    let on = |target: IpAddr| {
+    let usable = || {
+        let same_family = |a: &IpAddr| a.is_ipv4() == addr.is_ipv4();
         link.addresses
             .iter()
-            .find(move |(a, len)| Prefix::covering(*a, *len).contains(target))
+            .filter(move |(a, _)| same_family(a) && !is_link_local(*a))
     };
-    let any = || {
-        link.addresses
-            .iter()
-            .find(|(a, _)| a.is_ipv4() == addr.is_ipv4())
-    };
+    let on =
+        |target: IpAddr| usable().find(move |(a, len)| Prefix::covering(*a, *len).contains(target));
     let found = on(addr)
-        .or_else(|| on(neighbour).filter(|(a, _)| a.is_ipv4() == addr.is_ipv4()))
-        .or_else(any)?;
+        .or_else(|| on(neighbour))
+        .or_else(|| usable().next())?;
     Some(found.0)
 }
 

@@ -23,6 +23,7 @@ pub fn plan(have: &Tables, want: &Tables) -> Vec<Op> {
         ops.push(Op::Publish(Arc::new(want.image.clone())));
     }
     ops.extend(gone_services(&have.image, &want.image).map(Op::FlushService));
+    ops.extend(narrowed_services(have, want).map(Op::FlushDenied));
     drops(have, want, &mut ops);
     ops
 }
@@ -44,6 +45,11 @@ fn puts(have: &Tables, want: &Tables, ops: &mut Vec<Op>) {
         first_word: *first_word,
         slots: Arc::clone(slots),
     }));
+    let sources = changed(&have.sources, &want.sources);
+    ops.extend(sources.map(|(first, boundaries)| Op::PutSources {
+        first: *first,
+        boundaries: Arc::clone(boundaries),
+    }));
 }
 
 fn drops(have: &Tables, want: &Tables, ops: &mut Vec<Op>) {
@@ -51,6 +57,8 @@ fn drops(have: &Tables, want: &Tables, ops: &mut Vec<Op>) {
     ops.extend(slots.map(|first_word| Op::DropSlots {
         first_word: *first_word,
     }));
+    let sources = gone(&have.sources, &want.sources);
+    ops.extend(sources.map(|first| Op::DropSources { first: *first }));
     let members = gone(&have.members, &want.members);
     ops.extend(members.map(|first| Op::DropMembers { first: *first }));
     ops.extend(gone(&have.backends, &want.backends).map(|id| Op::DropBackend(*id)));
@@ -68,6 +76,31 @@ fn gone_services<'a>(have: &'a Image, want: &'a Image) -> impl Iterator<Item = S
                 .is_none_or(|wanted| wanted.key != row.key)
         })
         .map(|(id, _)| *id)
+}
+
+/// Services that stay and whose sources changed to other than all: clients with connections may
+/// be among the denied.
+fn narrowed_services<'a>(
+    have: &'a Tables,
+    want: &'a Tables,
+) -> impl Iterator<Item = ServiceId> + 'a {
+    let services = want.image.services.iter();
+    services
+        .filter(|(id, row)| {
+            let before = have.image.services.get(id);
+            row.sources.is_some()
+                && before.is_some_and(|before| {
+                    before.key == row.key && stretches(have, before) != stretches(want, row)
+                })
+        })
+        .map(|(id, _)| *id)
+}
+
+/// What a service's sources say, wherever they are.
+fn stretches<'a>(tables: &'a Tables, row: &ServiceRow) -> Option<(bool, Option<&'a [u128]>)> {
+    let range = row.sources?;
+    let boundaries = tables.sources.get(&range.first).filter(|_| range.count > 0);
+    Some((range.deny_first, boundaries.map(|boundaries| &**boundaries)))
 }
 
 /// What `want` has and `have` has not, or not so.

@@ -15,21 +15,30 @@ pub enum Op {
     /// Into arena space that no published service refers to.
     PutMembers {
         first: u32,
-        members: Arc<[BackendId]>,
+        members: Arc<[MemberRow]>,
     },
     PutSlots {
         first_word: u32,
         slots: Arc<[u16]>,
     },
+    PutSources {
+        first: u32,
+        boundaries: Arc<[u128]>,
+    },
     /// Fill the idle bank, switch, and wait until no packet reads the old one.
     Publish(Arc<Image>),
     /// Release every connection of a service that is no longer published.
     FlushService(ServiceId),
+    /// Release the connections of a service whose clients its sources deny.
+    FlushDenied(ServiceId),
     DropMembers {
         first: u32,
     },
     DropSlots {
         first_word: u32,
+    },
+    DropSources {
+        first: u32,
     },
     DropBackend(BackendId),
     DropHop(HopId),
@@ -46,8 +55,14 @@ pub struct Limits {
     /// 64-bit words of four slots.
     pub slot_words: u32,
     pub members: u32,
+    /// Boundaries between allowed and denied sources.
+    pub sources: u32,
     pub route_nodes: u32,
+    /// Of IPv4.
     pub connections: u32,
+    /// Of IPv6.
+    pub connections6: u32,
+    pub affinities: u32,
 }
 
 /// What forwards packets: the XDP plane, the AF_XDP plane, or the in-memory twin.

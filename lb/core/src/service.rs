@@ -1,38 +1,47 @@
 //! Services and backends: what one entry of a document says, in types that cannot be invalid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 
-use thiserror::Error;
+use crate::addr::Prefix;
 
-use crate::addr::{AddressError, check_unicast};
-
+mod check;
+mod ports;
 mod text;
 mod values;
 
-pub use values::{IdleTimeout, MaglevSize, ValueError, Weight};
+pub use check::{ServiceError, SourceList};
+pub use ports::{Ports, PortsError, PortsTextError};
+pub use values::{IdleTimeout, MaglevSize, MssClamp, Persist, ValueError, Weight};
 
 #[cfg(test)]
 mod tests;
 
 /// Most backends of one service.
 pub const MAX_BACKENDS_PER_SERVICE: usize = 4096;
+/// Most backends of a service that counts their connections: `Selection::LeastConnections`, or a
+/// backend with `max_connections`.
+pub const MAX_COUNTED_BACKENDS: usize = 256;
 /// Longest name of a service, in bytes.
 pub const MAX_NAME_BYTES: usize = 253;
 
-/// Transport protocol of a service.
+/// Protocol of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     Tcp,
     Udp,
+    /// ICMP, and ICMPv6 of an IPv6 VIP: the appliance answers pings to the VIP, and there is
+    /// nothing else to the service.
+    Icmp,
 }
 
-/// Where a service listens: unique over all documents. Displayed as `20.20.20.1:2020/tcp`.
+/// Where a service listens: unique over all documents. Displayed as `20.20.20.1:2020/tcp`,
+/// `20.20.20.1:80-90/tcp`, `[2001:db8::1]:*/udp`, `20.20.20.1/icmp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceKey {
     pub vip: IpAddr,
-    pub port: NonZeroU16,
+    pub ports: Ports,
     pub protocol: Protocol,
 }
 
@@ -45,6 +54,14 @@ pub enum Mode {
     Fullnat,
     /// The source is rewritten to the appliance's own address on the backend's subnet.
     Onearm,
+    /// Only MAC addresses change. The backend is on a connected link, has the VIP itself, and
+    /// answers the client directly.
+    Dsr,
+    /// The packet goes in an IP packet to the backend, which has the VIP itself and answers the
+    /// client directly (RFC 2003, 2473, 4213).
+    Ipip,
+    /// The same in generic UDP encapsulation, to this port.
+    Gue { port: NonZeroU16 },
 }
 
 /// How a backend is chosen for a new connection.
@@ -54,6 +71,9 @@ pub enum Selection {
     Maglev(MaglevSize),
     /// Strict smooth weighted order over new connections.
     RoundRobin,
+    /// The backend with the fewest connections for its weight; of equals the first in the order
+    /// of endpoints.
+    LeastConnections,
 }
 
 /// What a packet of a service without usable backend gets.
@@ -67,11 +87,30 @@ pub enum NoBackend {
     Pass,
 }
 
-/// Address and port of a backend, unique within its service. Displayed as `31.31.31.1:8080`.
+/// Address and port of a backend, unique within its service. Displayed as `31.31.31.1:8080`,
+/// without a port as `31.31.31.1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     pub addr: IpAddr,
-    pub port: NonZeroU16,
+    /// None: the port that the client asked for.
+    pub port: Option<NonZeroU16>,
+}
+
+/// What a backend gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Share {
+    pub weight: Weight,
+    /// Connections of the backend, all services' together, from which on this service does not
+    /// choose it.
+    pub max_connections: Option<NonZeroU32>,
+}
+
+/// Which clients may open connections: of the prefixes that have the client the longest decides.
+/// A client in none is denied if any prefix is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Sources {
+    pub allowed: BTreeSet<Prefix>,
+    pub denied: BTreeSet<Prefix>,
 }
 
 /// What a service does with its packets.
@@ -79,11 +118,15 @@ pub struct Endpoint {
 pub struct Policy {
     pub mode: Mode,
     pub selection: Selection,
+    /// A client's connections all go to one backend (`Selection::Maglev` only).
+    pub persist: Option<Persist>,
     pub no_backend: NoBackend,
     /// None: `IdleTimeout::default_of` the protocol.
     pub idle: Option<IdleTimeout>,
     /// Replies go back to the MAC address that the client's packets came from.
     pub last_hop: bool,
+    pub mss_clamp: Option<MssClamp>,
+    pub sources: Sources,
 }
 
 /// One service of a document. `backends` may be empty. Made by `Service::new`; a document checks
@@ -94,162 +137,65 @@ pub struct Service {
     /// What people call it; unique within a document if given.
     pub name: Option<String>,
     pub policy: Policy,
-    pub backends: BTreeMap<Endpoint, Weight>,
-}
-
-/// What keeps parts from being a service. `path` says which field.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ServiceError {
-    #[error("the VIP cannot be served")]
-    Vip(#[source] AddressError),
-    #[error("a name of {bytes} bytes is not from 1 to {max} bytes: shorten it or leave it out", max = MAX_NAME_BYTES)]
-    NameLength { bytes: usize },
-    #[error("name `{name}` has a space or control character: use visible characters only")]
-    NameCharacter { name: String },
-    #[error("{count} backends are more than {max}: split the service", max = MAX_BACKENDS_PER_SERVICE)]
-    TooManyBackends { count: usize },
-    #[error("backend {endpoint} cannot be used")]
-    Backend {
-        index: usize,
-        endpoint: Endpoint,
-        #[source]
-        source: AddressError,
-    },
-    #[error(
-        "backend {endpoint} is not of the family of its VIP {vip}: the families never mix, give an address of the VIP's family"
-    )]
-    FamilyMixed {
-        index: usize,
-        endpoint: Endpoint,
-        vip: IpAddr,
-    },
-    #[error(
-        "backend {endpoint} is listed twice, first at backends[{first}]: list it once, with the weight it should have"
-    )]
-    DuplicateBackend {
-        index: usize,
-        first: usize,
-        endpoint: Endpoint,
-    },
-    #[error(
-        "backend {endpoint} is the service itself, which would send packets in a circle: give the address of the server"
-    )]
-    BackendIsService { index: usize, endpoint: Endpoint },
-}
-
-impl ServiceError {
-    /// The field within the service, in the words of the API: `vip`, `name`, `backends`,
-    /// `backends[2].address`.
-    #[must_use]
-    pub fn path(&self) -> String {
-        match self {
-            Self::Vip(_) => "vip".to_owned(),
-            Self::NameLength { .. } | Self::NameCharacter { .. } => "name".to_owned(),
-            Self::TooManyBackends { .. } => "backends".to_owned(),
-            Self::Backend { index, .. } | Self::FamilyMixed { index, .. } => {
-                format!("backends[{index}].address")
-            }
-            Self::DuplicateBackend { index, .. } | Self::BackendIsService { index, .. } => {
-                format!("backends[{index}]")
-            }
-        }
-    }
+    pub backends: BTreeMap<Endpoint, Share>,
 }
 
 impl Service {
-    /// A service from its parts, or everything that is wrong with them. The index in an error is
-    /// the backend's place in `backends`.
-    ///
-    /// # Errors
-    /// All that apply, in the order of the fields.
-    pub fn new(
-        key: ServiceKey,
-        name: Option<String>,
-        policy: Policy,
-        backends: Vec<(Endpoint, Weight)>,
-    ) -> Result<Self, Vec<ServiceError>> {
-        let mut errors = Vec::new();
-        let mut first_at = BTreeMap::new();
-        for (index, &(endpoint, _)) in backends.iter().enumerate() {
-            match first_at.get(&endpoint) {
-                Some(&first) => {
-                    errors.push(ServiceError::DuplicateBackend {
-                        index,
-                        first,
-                        endpoint,
-                    });
-                }
-                None => {
-                    first_at.insert(endpoint, index);
-                }
-            }
-        }
-        let service = Self {
-            key,
-            name,
-            policy,
-            backends: backends.into_iter().collect(),
-        };
-        let place = |endpoint: &Endpoint| first_at.get(endpoint).copied().unwrap_or(0);
-        errors.extend(service.errors(place));
-        if errors.is_empty() {
-            Ok(service)
-        } else {
-            Err(errors)
-        }
-    }
-
-    /// Everything that is wrong with the service; the index in an error is the backend's place in
-    /// the order of endpoints.
+    /// Whether connections to its backends are counted when one is chosen.
     #[must_use]
-    pub fn check(&self) -> Vec<ServiceError> {
-        self.errors(|endpoint| self.backends.range(..endpoint).count())
+    pub fn counts_connections(&self) -> bool {
+        let limited = |share: &Share| share.max_connections.is_some();
+        self.policy.selection == Selection::LeastConnections || self.backends.values().any(limited)
+    }
+}
+
+impl ServiceKey {
+    /// Whether packets could be for either of two services.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.vip == other.vip && self.protocol == other.protocol && self.ports.overlaps(other.ports)
+    }
+}
+
+impl Mode {
+    /// Replies pass the appliance, which translates addresses.
+    #[must_use]
+    pub fn is_two_sided(self) -> bool {
+        matches!(self, Self::Dnat | Self::Fullnat | Self::Onearm)
     }
 
-    fn errors(&self, place: impl Fn(&Endpoint) -> usize) -> Vec<ServiceError> {
-        let mut errors = Vec::new();
-        let vip = self.key.vip;
-        if let Err(error) = check_unicast(vip) {
-            errors.push(ServiceError::Vip(error));
-        }
-        if let Some(name) = &self.name {
-            if name.is_empty() || name.len() > MAX_NAME_BYTES {
-                errors.push(ServiceError::NameLength { bytes: name.len() });
-            } else if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                errors.push(ServiceError::NameCharacter { name: name.clone() });
-            }
-        }
-        if self.backends.len() > MAX_BACKENDS_PER_SERVICE {
-            errors.push(ServiceError::TooManyBackends {
-                count: self.backends.len(),
-            });
-        }
-        for endpoint in self.backends.keys() {
-            errors.extend(self.backend_error(*endpoint, place(endpoint)));
-        }
-        errors
+    /// Packets go to backends in packets of another header, whose family is the backend's.
+    #[must_use]
+    pub fn is_tunnel(self) -> bool {
+        matches!(self, Self::Ipip | Self::Gue { .. })
     }
 
-    fn backend_error(&self, endpoint: Endpoint, index: usize) -> Option<ServiceError> {
-        let vip = self.key.vip;
-        if endpoint.addr.is_ipv4() != vip.is_ipv4() {
-            return Some(ServiceError::FamilyMixed {
-                index,
-                endpoint,
-                vip,
-            });
+    /// Bytes that a tunnel to a backend adds to a packet; 0 of other modes.
+    #[must_use]
+    pub fn overhead(self, backend: IpAddr) -> u32 {
+        let header = if backend.is_ipv4() { 20 } else { 40 };
+        match self {
+            Self::Ipip => header,
+            Self::Gue { .. } => header + 8,
+            Self::Dnat | Self::Fullnat | Self::Onearm | Self::Dsr => 0,
         }
-        if let Err(source) = check_unicast(endpoint.addr) {
-            return Some(ServiceError::Backend {
-                index,
-                endpoint,
-                source,
-            });
+    }
+}
+
+impl Sources {
+    /// No prefix in either list: every client may.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.allowed.is_empty() && self.denied.is_empty()
+    }
+}
+
+impl From<Weight> for Share {
+    fn from(weight: Weight) -> Self {
+        Self {
+            weight,
+            max_connections: None,
         }
-        if endpoint.addr == vip && endpoint.port == self.key.port {
-            return Some(ServiceError::BackendIsService { index, endpoint });
-        }
-        None
     }
 }
 
@@ -258,9 +204,12 @@ impl Default for Policy {
         Self {
             mode: Mode::Dnat,
             selection: Selection::Maglev(MaglevSize::DEFAULT),
+            persist: None,
             no_backend: NoBackend::Reject,
             idle: None,
             last_hop: false,
+            mss_clamp: None,
+            sources: Sources::default(),
         }
     }
 }

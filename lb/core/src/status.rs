@@ -35,7 +35,7 @@ pub enum ProgrammedReason {
     NoUsableBackend,
     /// A capacity of the plane is used up.
     LimitExceeded,
-    /// Another source, earlier in order, has the same VIP, port and protocol.
+    /// Another source, earlier in order, has a port of the VIP and protocol in common.
     Conflict,
 }
 
@@ -60,8 +60,10 @@ pub enum BackendState {
     NotAttached,
     /// The address is the box's own.
     OwnAddress,
-    /// Onearm: the link towards it has no address to use as the source.
+    /// Onearm and tunnels: the link towards it has no address to use as the source.
     NoSource,
+    /// Dsr: it is behind a gateway, which would send packets to the VIP elsewhere.
+    NotConnected,
 }
 
 /// A capacity of the plane that can be exceeded.
@@ -73,6 +75,7 @@ pub enum Limit {
     Vips,
     Slots,
     Members,
+    Sources,
     RouteNodes,
 }
 
@@ -94,6 +97,7 @@ impl Limit {
             Self::Vips => "limits.vips",
             Self::Slots => "limits.slots",
             Self::Members => "limits.members",
+            Self::Sources => "limits.sources",
             Self::RouteNodes => "limits.routeNodes",
         }
     }
@@ -124,6 +128,7 @@ impl BackendState {
             Self::NotAttached => "NotAttached",
             Self::OwnAddress => "OwnAddress",
             Self::NoSource => "NoSource",
+            Self::NotConnected => "NotConnected",
         }
     }
 

@@ -1,19 +1,21 @@
 //! Small worlds for tests: few addresses, so that services meet, and everything that can go wrong.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::addr::Mac;
+use crate::addr::{Mac, Prefix};
 use crate::facts::{Facts, Link, Route};
 use crate::intent::{Document, Intent, Source};
 use crate::plane::Limits;
 use crate::service::*;
 use crate::tables::InterfaceSlot;
+use crate::vlan::{Vlan, VlanId, VlanProtocol};
 
 pub fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -39,9 +41,33 @@ pub fn service(at: &str, backends: &[&str]) -> Service {
     };
     let backends = backends
         .iter()
-        .map(|text| (endpoint(text), Weight::ONE))
+        .map(|text| (endpoint(text), Share::default()))
         .collect();
     Service::new(key(at), None, policy, backends).unwrap()
+}
+
+/// A service with its policy changed, which must still be valid.
+pub fn with_policy(service: Service, change: impl FnOnce(&mut Policy)) -> Service {
+    let mut service = service;
+    change(&mut service.policy);
+    assert_eq!(service.check(), []);
+    service
+}
+
+/// A service in another mode.
+pub fn in_mode(at: &str, mode: &str, backends: &[&str]) -> Service {
+    let mut service = service(at, &[]);
+    service.policy.mode = mode.parse().unwrap();
+    service.backends = backends
+        .iter()
+        .map(|text| (endpoint(text), Share::default()))
+        .collect();
+    assert_eq!(service.check(), []);
+    service
+}
+
+pub fn prefixes(texts: &[&str]) -> BTreeSet<Prefix> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
 pub fn intent(services: &[Service]) -> Intent {
@@ -59,8 +85,11 @@ pub fn limits() -> Limits {
         vips: 64,
         slot_words: 4096,
         members: 1024,
-        route_nodes: 64,
+        sources: 256,
+        route_nodes: 128,
         connections: 1024,
+        connections6: 1024,
+        affinities: 64,
     }
 }
 
@@ -76,6 +105,8 @@ fn link(slot: u8, attached: bool, addresses: &[(&str, u8)]) -> (InterfaceSlot, L
     let link = Link {
         name: format!("eth{slot}"),
         ifindex: 10 + u32::from(slot),
+        device: 10 + u32::from(slot),
+        vlan: None,
         mac: mac(slot),
         mtu: 1500,
         attached,
@@ -119,9 +150,48 @@ pub fn facts() -> Facts {
     facts
 }
 
-/// `facts` with links detached, routes and neighbours gone, and MACs changed.
+/// `facts`, and the same in IPv6: clients on eth0 (2001:db8:a::/64, default gateway fe80::1),
+/// backends on eth1 (2001:db8:b::/64) and behind fe80::2 there (2001:db8:c::/48), both links with
+/// a link-local address; and VLAN 100 on eth1 (10.0.3.0/24).
+pub fn dual_facts() -> Facts {
+    let mut facts = facts();
+    for (slot, addr) in [(0, "2001:db8:a::1"), (1, "2001:db8:b::9")] {
+        let link = facts.links.get_mut(&InterfaceSlot(slot)).unwrap();
+        link.addresses.insert((ip("fe80::9"), 64));
+        link.addresses.insert((ip(addr), 64));
+        facts.own.insert(ip(addr));
+    }
+    let (slot, mut tagged) = link(3, true, &[("10.0.3.9", 24)]);
+    tagged.device = 11;
+    tagged.vlan = Some(Vlan {
+        outer: None,
+        inner: VlanId::new(100).unwrap(),
+        protocol: VlanProtocol::Dot1Q,
+    });
+    facts.links.insert(slot, tagged);
+    facts.own.extend([ip("fe80::9"), ip("10.0.3.9")]);
+    facts.routes.extend([
+        route("::/0", 10, Some("fe80::1")),
+        route("fe80::/64", 10, None),
+        route("fe80::/64", 11, None),
+        route("2001:db8:a::/64", 10, None),
+        route("2001:db8:b::/64", 11, None),
+        route("2001:db8:c::/48", 11, Some("fe80::2")),
+        route("10.0.3.0/24", 13, None),
+    ]);
+    facts.neighbours.extend([
+        ((10, ip("fe80::1")), mac(98)),
+        ((11, ip("fe80::2")), mac(64)),
+        ((11, ip("2001:db8:b::1")), mac(60)),
+        ((11, ip("2001:db8:b::2")), mac(61)),
+        ((13, ip("10.0.3.1")), mac(70)),
+    ]);
+    facts
+}
+
+/// `dual_facts` with links detached, routes and neighbours gone, and MACs changed.
 pub fn any_facts() -> impl Strategy<Value = Facts> {
-    let whole = facts();
+    let whole = dual_facts();
     let routes: Vec<Route> = whole.routes.iter().cloned().collect();
     let neighbours: Vec<_> = whole.neighbours.clone().into_iter().collect();
     let attached = vec(prop::bool::weighted(0.8), whole.links.len());
@@ -151,70 +221,173 @@ fn any_key() -> impl Strategy<Value = ServiceKey> {
         "20.20.20.1:80/tcp",
         "20.20.20.1:80/udp",
         "20.20.20.1:81/tcp",
+        "20.20.20.1:79-90/tcp",
+        "20.20.20.1:85-95/tcp",
+        "20.20.20.1:*/tcp",
+        "20.20.20.1/icmp",
         "20.20.20.2:80/tcp",
         "10.0.0.100:80/tcp",
         "10.0.0.1:80/tcp",
+        "[2001:db8:f::1]:80/tcp",
+        "[2001:db8:f::1]:*/udp",
+        "[2001:db8:f::1]:80-81/tcp",
+        "[2001:db8:a::1]:80/tcp",
+        "2001:db8:a::64/icmp",
     ])
     .prop_map(key)
 }
 
-fn any_policy() -> impl Strategy<Value = Policy> {
-    let sizes = [
-        Selection::Maglev(MaglevSize::new(251).unwrap()),
-        Selection::RoundRobin,
+/// Lists of few prefixes of both families, which cover each other.
+fn any_sources() -> impl Strategy<Value = Sources> {
+    let texts = [
+        "0.0.0.0/0",
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.1.2.3/32",
+        "::/0",
+        "2001:db8::/32",
+        "2001:db8:d::/48",
     ];
-    (
-        select(vec![Mode::Dnat, Mode::Fullnat, Mode::Onearm]),
-        select(sizes.to_vec()),
-        select(vec![NoBackend::Reject, NoBackend::Drop, NoBackend::Pass]),
-        any::<bool>(),
-    )
-        .prop_map(|(mode, selection, no_backend, last_hop)| Policy {
-            mode,
-            selection,
-            no_backend,
-            last_hop,
-            idle: None,
-        })
+    let list = prefixes(&texts).into_iter().collect::<Vec<_>>();
+    let allowed = subsequence(list.clone(), 0..=2);
+    (allowed, subsequence(list, 0..=2)).prop_map(|(allowed, denied)| {
+        let allowed: BTreeSet<Prefix> = allowed.into_iter().collect();
+        let denied = denied
+            .into_iter()
+            .filter(|p| !allowed.contains(p))
+            .collect();
+        Sources { allowed, denied }
+    })
 }
 
-fn any_backends() -> impl Strategy<Value = BTreeMap<Endpoint, Weight>> {
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let selections = [
+        Selection::Maglev(MaglevSize::new(251).unwrap()),
+        Selection::RoundRobin,
+        Selection::LeastConnections,
+    ];
+    let modes = ["dnat", "fullnat", "onearm", "dsr", "ipip", "gue"];
+    (
+        select(modes.map(|mode| mode.parse().unwrap()).to_vec()),
+        select(selections.to_vec()),
+        select(vec![NoBackend::Reject, NoBackend::Drop, NoBackend::Pass]),
+        any::<bool>(),
+        any::<(bool, bool)>(),
+        any_sources(),
+    )
+        .prop_map(
+            |(mode, selection, no_backend, last_hop, (persists, clamps), sources)| Policy {
+                mode,
+                selection,
+                persist: persists.then(|| Persist::new(600).unwrap()),
+                no_backend,
+                last_hop,
+                idle: None,
+                mss_clamp: clamps.then(|| MssClamp::new(1400).unwrap()),
+                sources,
+            },
+        )
+}
+
+fn any_backends() -> impl Strategy<Value = BTreeMap<Endpoint, Share>> {
     let addrs = [
         "10.0.1.1",
         "10.0.1.2",
         "10.0.1.3",
+        "10.0.3.1",
         "172.16.0.1",
         "8.8.8.8",
         "10.0.1.9",
         "192.168.0.1",
+        "2001:db8:b::1",
+        "2001:db8:b::2",
+        "2001:db8:b::3",
+        "2001:db8:c::1",
+        "2001:db8:b::9",
+        "2606:4700::1",
     ];
     let endpoints: Vec<Endpoint> = addrs
         .iter()
-        .flat_map(|a| [8080, 8081].map(|p| endpoint(&format!("{a}:{p}"))))
+        .flat_map(|addr| {
+            [None, Some(8080), Some(8081)].map(|port| Endpoint {
+                addr: ip(addr),
+                port: port.and_then(std::num::NonZeroU16::new),
+            })
+        })
         .collect();
     let weight = select(vec![0, 1, 1, 1, 2, 5]).prop_map(|weight| Weight::new(weight).unwrap());
-    btree_map(select(endpoints), weight, 0..5)
+    let limit = select(vec![None, None, NonZeroU32::new(1), NonZeroU32::new(100)]);
+    let share = (weight, limit).prop_map(|(weight, max_connections)| Share {
+        weight,
+        max_connections,
+    });
+    btree_map(select(endpoints), share, 0..6)
 }
 
-pub fn any_service() -> impl Strategy<Value = Service> {
-    (any_key(), any_policy(), any_backends()).prop_map(|(key, policy, backends)| Service {
+/// Parts that fit together: what the key and the mode do not allow is left out.
+fn fitted(key: ServiceKey, policy: Policy, backends: BTreeMap<Endpoint, Share>) -> Service {
+    let mut policy = policy;
+    let v4 = key.vip.is_ipv4();
+    if !matches!(policy.selection, Selection::Maglev(_)) {
+        policy.persist = None;
+    }
+    if !policy.mode.is_two_sided() {
+        policy.mss_clamp = None;
+    }
+    policy.sources.allowed.retain(|p| p.addr().is_ipv4() == v4);
+    policy.sources.denied.retain(|p| p.addr().is_ipv4() == v4);
+    let fits = |endpoint: &Endpoint| {
+        key.protocol != Protocol::Icmp
+            && (policy.mode.is_tunnel() || endpoint.addr.is_ipv4() == v4)
+            && endpoint.addr != key.vip
+    };
+    let port = |endpoint: &Endpoint| match key.ports {
+        Ports::One(own) => match policy.mode.is_two_sided() {
+            true => endpoint.port,
+            false => endpoint.port.map(|_| own),
+        },
+        _ => None,
+    };
+    let mut backends: BTreeMap<Endpoint, Share> = backends
+        .into_iter()
+        .filter(|(endpoint, _)| fits(endpoint))
+        .map(|(endpoint, share)| {
+            let port = port(&endpoint);
+            (Endpoint { port, ..endpoint }, share)
+        })
+        .collect();
+    let doubles: Vec<Endpoint> = backends
+        .keys()
+        .filter(|e| e.port.is_some() && Some(e.port) == key.ports.bounds().map(|b| Some(b.0)))
+        .map(|e| Endpoint { port: None, ..*e })
+        .collect();
+    backends.retain(|endpoint, _| !doubles.contains(endpoint));
+    let service = Service {
         key,
         name: None,
         policy,
         backends,
-    })
+    };
+    assert_eq!(service.check(), [], "{service:?}");
+    service
 }
 
-/// Services with different keys, in any order.
+pub fn any_service() -> impl Strategy<Value = Service> {
+    (any_key(), any_policy(), any_backends())
+        .prop_map(|(key, policy, backends)| fitted(key, policy, backends))
+}
+
+/// Services that do not overlap, in any order.
 pub fn any_services() -> impl Strategy<Value = Vec<Service>> {
-    btree_map(any_key(), any_service(), 0..6)
-        .prop_map(|services| {
-            services
-                .into_iter()
-                .map(|(key, service)| Service { key, ..service })
-                .collect::<Vec<_>>()
-        })
-        .prop_shuffle()
+    vec(any_service(), 0..6).prop_map(|services| {
+        let mut apart: Vec<Service> = Vec::new();
+        for service in services {
+            if !apart.iter().any(|other| other.key.overlaps(&service.key)) {
+                apart.push(service);
+            }
+        }
+        apart
+    })
 }
 
 pub fn any_intent() -> impl Strategy<Value = Intent> {
@@ -233,21 +406,25 @@ pub fn any_limits() -> impl Strategy<Value = Limits> {
         1u32..6,
         1u32..10,
         0u32..3,
-        3u32..8,
+        3u32..12,
         60u32..400,
         4u32..20,
-        0u32..8,
+        0u32..30,
+        0u32..6,
     )
         .prop_map(
-            |(services, backends, hops, vips, slot_words, members, route_nodes)| Limits {
+            |(services, backends, hops, vips, slot_words, members, route_nodes, sources)| Limits {
                 services,
                 backends,
                 hops,
                 vips,
                 slot_words,
                 members,
+                sources,
                 route_nodes,
                 connections: 16,
+                connections6: 16,
+                affinities: 16,
             },
         );
     prop_oneof![Just(limits()), tight]

@@ -110,10 +110,14 @@ pub fn apply(tables: &mut Tables, op: &Op) {
         Op::PutSlots { first_word, slots } => {
             drop(tables.slots.insert(*first_word, slots.clone()));
         }
+        Op::PutSources { first, boundaries } => {
+            drop(tables.sources.insert(*first, boundaries.clone()));
+        }
         Op::Publish(image) => tables.image = Image::clone(image),
-        Op::FlushService(_) => {}
+        Op::FlushService(_) | Op::FlushDenied(_) => {}
         Op::DropMembers { first } => drop(tables.members.remove(first)),
         Op::DropSlots { first_word } => drop(tables.slots.remove(first_word)),
+        Op::DropSources { first } => drop(tables.sources.remove(first)),
         Op::DropBackend(id) => drop(tables.backends.remove(id)),
         Op::DropHop(id) => drop(tables.hops.remove(id)),
         Op::DropInterface(slot) => drop(tables.interfaces.remove(slot)),
@@ -132,6 +136,9 @@ fn overwrites(image: &Image, op: &Op) -> bool {
             .filter_map(|row| row.slots)
             .map(|run| (run.first_word, run.count.div_ceil(4)))
             .any(|run| meets(run, (*first_word, slots.len().div_ceil(4) as u32))),
+        Op::PutSources { first, boundaries } => services()
+            .filter_map(|row| row.sources)
+            .any(|run| meets((run.first, run.count), (*first, boundaries.len() as u32))),
         _ => false,
     }
 }
@@ -146,6 +153,9 @@ fn fits(op: &Op, limits: &Limits) -> bool {
         }
         Op::PutSlots { first_word, slots } => {
             u64::from(*first_word) + slots.len().div_ceil(4) as u64 <= u64::from(limits.slot_words)
+        }
+        Op::PutSources { first, boundaries } => {
+            u64::from(*first) + boundaries.len() as u64 <= u64::from(limits.sources)
         }
         Op::Publish(image) => {
             let addresses: BTreeSet<_> = image.vips.keys().chain(&image.local).collect();
@@ -179,11 +189,11 @@ pub fn dangling(tables: &Tables) -> Vec<String> {
         ));
     }
     for (first, members) in &tables.members {
-        for id in members
-            .iter()
-            .filter(|id| !tables.backends.contains_key(id))
-        {
-            found.push(format!("members at {first} name absent backend {}", id.0));
+        for member in members.iter() {
+            let id = member.backend;
+            if !tables.backends.contains_key(&id) {
+                found.push(format!("members at {first} name absent backend {}", id.0));
+            }
         }
     }
     for (id, row) in &tables.image.services {
@@ -216,24 +226,39 @@ fn dangling_service(tables: &Tables, row: &ServiceRow) -> Option<String> {
     if !tables.image.vips.contains_key(&row.key.vip) {
         return Some(format!("VIP {} is absent", row.key.vip));
     }
-    let (slots, members) = match (row.slots, row.members) {
-        (None, None) => return None,
-        (Some(slots), Some(members)) => (slots, members),
-        _ => return Some("slots without members, or members without slots".to_owned()),
+    if let Some(range) = row.sources.filter(|range| range.count > 0) {
+        let boundaries = tables.sources.get(&range.first);
+        if boundaries.is_none_or(|boundaries| boundaries.len() != range.count as usize) {
+            let first = range.first;
+            return Some(format!("boundaries at {first} are absent or not as many"));
+        }
+    }
+    let Some(members) = row.members else {
+        return row
+            .slots
+            .map(|slots| format!("slots at {} without members", slots.first_word));
+    };
+    let list = tables.members.get(&members.first);
+    let Some(list) = list.filter(|list| list.len() == members.count as usize) else {
+        let first = members.first;
+        return Some(format!("members at {first} are absent or not as many"));
+    };
+    if list.iter().all(|member| member.weight == 0) {
+        return Some(format!(
+            "none of the members at {} is usable",
+            members.first
+        ));
+    }
+    let slots = match (row.selection, row.slots) {
+        (SelectionKind::Least, None) => return None,
+        (SelectionKind::Least, Some(_)) => return Some("slots that nothing reads".to_owned()),
+        (_, None) => return Some("members without slots".to_owned()),
+        (_, Some(slots)) => slots,
     };
     let table = tables.slots.get(&slots.first_word);
     if table.is_none_or(|table| table.len() != slots.count as usize) {
-        return Some(format!(
-            "slots at {} are absent or not as many",
-            slots.first_word
-        ));
-    }
-    let list = tables.members.get(&members.first);
-    if list.is_none_or(|list| list.len() != members.count as usize) {
-        return Some(format!(
-            "members at {} are absent or not as many",
-            members.first
-        ));
+        let first = slots.first_word;
+        return Some(format!("slots at {first} are absent or not as many"));
     }
     let beyond = |slot: &&u16| u32::from(**slot) >= members.count;
     let beyond = table.and_then(|table| table.iter().find(beyond));

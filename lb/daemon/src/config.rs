@@ -6,6 +6,8 @@
 
 mod limits;
 mod raw;
+mod tunnels;
+mod vlans;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,11 +17,13 @@ use lb_api::server::Role;
 use lb_api::wire::{self, AttachMode};
 use lb_core::intent::Document;
 use lb_core::source_ports::SourcePorts;
+use lb_plane::TunnelSources;
 use lb_plane::sources::{Collision, collisions};
 use serde_saphyr::{Location, Spanned};
 
 use crate::cli::{DEFAULT_CONFIG, Options};
 pub use limits::Limits;
+pub use vlans::Vlan;
 
 /// What a daemon runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub struct Config {
     pub run_dir: PathBuf,
     pub bpffs: PathBuf,
     pub interfaces: Vec<Interface>,
+    /// Logical interfaces without a link of the kernel's.
+    pub vlans: Vec<Vlan>,
     pub unix: UnixListener,
     /// None: the API is on the unix socket only.
     pub tcp: Option<TcpListener>,
@@ -38,6 +44,8 @@ pub struct Config {
     pub hash_secret: Option<Vec<u8>>,
     pub limits: Limits,
     pub source_ports: SourcePorts,
+    /// Outer sources of tunnels.
+    pub tunnel_sources: TunnelSources,
     /// What is unwise, though it works.
     pub warnings: Vec<String>,
     /// The services of the file: the document of source `file`.
@@ -192,12 +200,14 @@ impl Check {
                 "/var/lib/loxid",
             ),
             bpffs: self.directory("bpffs", raw.bpffs, &options.bpffs, "/sys/fs/bpf"),
+            vlans: self.vlans(raw.vlans, &raw.interfaces),
             interfaces: self.interfaces(raw.interfaces),
             unix: self.unix(raw.api.unix, &run_dir),
             tcp: self.tcp(raw.api.tcp),
             hash_secret: self.hash_secret(raw.hash_secret, raw.hash_secret_file),
             limits: self.limits(raw.limits),
             source_ports: self.source_ports(raw.source_ports),
+            tunnel_sources: self.tunnel_sources(raw.tunnel_source),
             document: self.document(raw.services),
             log_level: self.log_level(raw.log.level),
             warnings: std::mem::take(&mut self.warnings),

@@ -7,7 +7,8 @@ mod changes;
 mod connections;
 mod interfaces;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,7 @@ use lb_api::control::{Command, ControlError, State, StoredDocument};
 use lb_api::server::Requests;
 use lb_api::wire::AttachMode;
 use lb_core::intent::{Intent, Source};
+use lb_core::tables::BackendId;
 use lb_plane::netlink::RawFacts;
 
 use crate::cli::Options;
@@ -103,8 +105,8 @@ impl<P: DataPlane> Daemon<P> {
         self.state.clone()
     }
 
-    /// Addresses of next hops that should be kept resolved.
-    pub fn neighbours(&self) -> std::collections::BTreeSet<std::net::IpAddr> {
+    /// Next hops that should be kept resolved: ifindex and address.
+    pub fn neighbours(&self) -> BTreeSet<(u32, IpAddr)> {
         self.reconciler
             .as_ref()
             .map(|reconciler| reconciler.outcome.neighbours.clone())
@@ -141,6 +143,7 @@ impl<P: DataPlane> Daemon<P> {
             let inputs = Inputs {
                 intent: &self.intent,
                 wanted: &wanted,
+                vlans: &self.config.vlans,
                 facts: &self.facts,
                 now: Instant::now(),
             };
@@ -188,10 +191,9 @@ impl<P: DataPlane> Daemon<P> {
             .conditions
             .values()
             .flat_map(|status| status.backends.values());
-        self.figures.backends = backends
-            .filter_map(|backend| backend.id)
-            .map(|id| (id, reader.backend(id)))
-            .collect();
+        let ids: BTreeSet<BackendId> = backends.filter_map(|backend| backend.id).collect();
+        self.figures.backends = ids.iter().map(|id| (*id, reader.backend(*id))).collect();
+        self.figures.loads = ids.iter().map(|id| (*id, reader.load(*id))).collect();
         if usage {
             self.figures.usage = reader.usage();
         }
@@ -326,6 +328,7 @@ impl<P: DataPlane> Daemon<P> {
         keep("hashSecret", now.hash_secret == before.hash_secret);
         keep("limits", now.limits == before.limits);
         keep("sourcePorts", now.source_ports == before.source_ports);
+        keep("tunnelSource", now.tunnel_sources == before.tunnel_sources);
         now.instance.clone_from(&before.instance);
     }
 

@@ -158,6 +158,7 @@ fn open_plane(config: &Config) -> Result<(Result<KernelPlane, String>, Vec<Strin
         run_dir: config.run_dir.clone(),
         limits: config.limits.for_plane(),
         source_ports: config.source_ports.first()..=config.source_ports.last(),
+        tunnel_sources: config.tunnel_sources,
         hash_secret: config
             .hash_secret
             .as_ref()
@@ -168,7 +169,10 @@ fn open_plane(config: &Config) -> Result<(Result<KernelPlane, String>, Vec<Strin
         Ok((plane, notes)) => Ok((Ok(plane), lasting(&notes))),
         Err(error @ OpenError::AlreadyRunning { .. }) => Err(Failure::Running(error.to_string())),
         Err(
-            error @ (OpenError::Instance(_) | OpenError::Limit(_) | OpenError::SourcePorts { .. }),
+            error @ (OpenError::Instance(_)
+            | OpenError::Limit(_)
+            | OpenError::TunnelSource(_)
+            | OpenError::SourcePorts { .. }),
         ) => Err(Failure::Configuration(failure::line(&error))),
         Err(error @ OpenError::Rejected { .. }) => {
             tracing::error!("{error}");

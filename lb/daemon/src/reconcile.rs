@@ -3,9 +3,11 @@
 //! ```text
 //!   documents, wanted interfaces, netlink facts
 //!        | attach what is wanted and not attached
+//!        | find the logical interfaces: devices, and VLANs on them
 //!        | compile (pure)          <- what the plane holds: known, or read back on a tick
 //!        | plan (pure)
 //!        | apply, one op after the other
+//!        | join the groups in which IPv6 VIPs are looked for
 //!        v
 //!      Outcome: conditions, what failed, which neighbours to keep resolved
 //! ```
@@ -14,8 +16,13 @@
 //! else goes on; any other op that fails ends the pass, which is repeated with back-off after
 //! reading back what the plane holds. Every prefix of a plan is safe, so nothing is undone.
 
+mod data_plane;
 mod drift;
+mod flush;
+mod groups;
 mod interfaces;
+mod links;
+mod logical;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,70 +31,35 @@ use std::time::{Duration, Instant};
 
 use lb_api::wire::AttachMode;
 use lb_core::compile::{Assignments, Compiled, Previous, compile};
-use lb_core::facts::{Facts, Link};
+use lb_core::facts::Facts;
 use lb_core::intent::{Intent, Source};
 use lb_core::plan::plan;
-use lb_core::plane::{Op, Plane};
+use lb_core::plane::Op;
 use lb_core::service::ServiceKey;
 use lb_core::status::{Notice, ServiceStatus};
 use lb_core::tables::{BackendId, InterfaceSlot, ServiceId, Tables};
-use lb_plane::attach::{Asked, AttachError, Attachment, Warning};
+use lb_plane::attach::{AttachError, Warning};
 use lb_plane::netlink::RawFacts;
 use lb_plane::sweep::Swept;
-use lb_plane::{KernelPlane, Reader};
 
+use crate::config;
 use crate::failure::chain;
+pub use data_plane::DataPlane;
 pub use drift::KINDS;
+use groups::Groups;
 use interfaces::Keeper;
-pub use interfaces::{InterfaceState, asked};
-use slots::Slots;
+pub use interfaces::{InterfaceState, VlanState, asked};
+use slots::{SLOTS, Slots};
 
 #[cfg(test)]
 mod tests;
-
-/// A plane that packets reach through interfaces.
-pub trait DataPlane: Plane {
-    fn attach(
-        &mut self,
-        interface: &str,
-        asked: Asked,
-    ) -> Result<(Attachment, Option<Warning>), AttachError>;
-    fn detach(&mut self, interface: &str) -> Result<(), AttachError>;
-    fn attachments(&self) -> Result<Vec<Attachment>, AttachError>;
-    fn sweep_step(&mut self) -> Swept;
-    fn reader(&self) -> Reader;
-}
-
-impl DataPlane for KernelPlane {
-    fn attach(
-        &mut self,
-        interface: &str,
-        asked: Asked,
-    ) -> Result<(Attachment, Option<Warning>), AttachError> {
-        KernelPlane::attach(self, interface, asked)
-    }
-
-    fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
-        KernelPlane::detach(self, interface)
-    }
-
-    fn attachments(&self) -> Result<Vec<Attachment>, AttachError> {
-        KernelPlane::attachments(self)
-    }
-
-    fn sweep_step(&mut self) -> Swept {
-        KernelPlane::sweep_step(self)
-    }
-
-    fn reader(&self) -> Reader {
-        KernelPlane::reader(self)
-    }
-}
 
 /// What a pass works towards.
 pub struct Inputs<'a> {
     pub intent: &'a Intent,
     pub wanted: &'a BTreeMap<String, AttachMode>,
+    /// Logical interfaces that the configuration makes.
+    pub vlans: &'a [config::Vlan],
     pub facts: &'a RawFacts,
     pub now: Instant,
 }
@@ -113,8 +85,8 @@ pub struct Counters {
 pub struct Outcome {
     pub conditions: BTreeMap<(Source, ServiceKey), ServiceStatus>,
     pub notices: BTreeSet<Notice>,
-    /// Next hops, to be kept resolved.
-    pub neighbours: BTreeSet<IpAddr>,
+    /// Next hops that the kernel should keep resolved: ifindex and address.
+    pub neighbours: BTreeSet<(u32, IpAddr)>,
     pub interfaces: BTreeMap<String, InterfaceState>,
     /// Why the tables do not follow the documents; None: they do.
     pub failure: Option<String>,
@@ -128,9 +100,12 @@ pub struct Reconciler<P> {
     have: Option<Tables>,
     live: BTreeMap<BackendId, u64>,
     retiring: BTreeSet<ServiceId>,
+    /// Services whose clients may have connections that their sources deny.
+    denied: BTreeSet<ServiceId>,
     assignments: Assignments,
     keeper: Keeper,
     slots: Slots,
+    groups: Groups,
     /// Interfaces that the plane did not take, by slot and ifindex, until when.
     refused: BTreeMap<(InterfaceSlot, u32), Instant>,
     retry: Backoff,
@@ -168,18 +143,21 @@ impl Backoff {
 }
 
 impl<P: DataPlane> Reconciler<P> {
-    /// Connections whose service is gone are released first: a predecessor may have died between
-    /// publishing and flushing.
+    /// Connections whose service is gone, and those that sources deny, are released first: a
+    /// predecessor may have died between publishing and flushing.
     pub fn new(plane: P) -> Self {
-        let with_connections = plane.reader().usage().active_by_service;
+        let usage = plane.reader().usage();
+        let with_connections: BTreeSet<ServiceId> = usage.active_by_service.into_keys().collect();
         Reconciler {
             plane,
             have: None,
             live: BTreeMap::new(),
-            retiring: with_connections.into_keys().collect(),
+            denied: with_connections.clone(),
+            retiring: with_connections,
             assignments: Assignments::default(),
             keeper: Keeper::default(),
             slots: Slots::default(),
+            groups: Groups::default(),
             refused: BTreeMap::new(),
             retry: Backoff::default(),
             counters: Counters::default(),
@@ -232,9 +210,14 @@ impl<P: DataPlane> Reconciler<P> {
             self.read_back()?;
         }
         self.flush_retiring()?;
+        self.flush_denied()?;
         let have = self.have.take().unwrap_or_default();
-        let links = self.links(inputs, &attachments, &have);
-        let result = self.converge(inputs, links, &have);
+        let found = self.logical(inputs, &attachments);
+        let mut facts = self.facts(inputs, &attachments, &found, &have);
+        let result = self.converge(inputs, &mut facts, &have);
+        if let Ok(tables) = &result {
+            self.keep_groups(tables, &facts, &found, depth);
+        }
         // Whatever was not applied is not known to be there.
         let (have, result) = match result {
             Ok(want) => (Some(want), Ok(())),
@@ -275,88 +258,23 @@ impl<P: DataPlane> Reconciler<P> {
         Ok(())
     }
 
-    /// Releases connections of services that are gone and were not flushed then.
-    fn flush_retiring(&mut self) -> Result<(), String> {
-        let published = |id: &ServiceId| {
-            self.have
-                .as_ref()
-                .is_some_and(|have| have.image.services.contains_key(id))
-        };
-        self.retiring.retain(|id| !published(id));
-        while let Some(id) = self.retiring.first().copied() {
-            let op = Op::FlushService(id);
-            self.plane
-                .apply(&op)
-                .map_err(|error| chain("release connections", &error))?;
-            self.retiring.remove(&id);
-        }
-        Ok(())
-    }
-
-    /// Links for compile, by slot: what is attached, and what should be.
-    fn links(
-        &mut self,
-        inputs: &Inputs,
-        attachments: &[Attachment],
-        have: &Tables,
-    ) -> BTreeMap<InterfaceSlot, Link> {
-        let attached: BTreeMap<&str, u32> = attachments
-            .iter()
-            .map(|attachment| (attachment.name.as_str(), attachment.ifindex))
-            .collect();
-        let names: BTreeMap<&str, Option<u32>> = inputs
-            .wanted
-            .keys()
-            .map(String::as_str)
-            .chain(attached.keys().copied())
-            .map(|name| (name, inputs.facts.links.get(name).map(|link| link.ifindex)))
-            .collect();
-        let mut links = BTreeMap::new();
-        for (name, slot) in self.slots.assign(&names, have) {
-            let Some(raw) = inputs.facts.links.get(name) else {
-                continue;
-            };
-            let Some(mac) = raw.mac else { continue };
-            let is_refused = self.refused.contains_key(&(slot, raw.ifindex));
-            let link = Link {
-                name: name.to_owned(),
-                ifindex: raw.ifindex,
-                mac,
-                mtu: raw.mtu,
-                attached: raw.up && !is_refused && attached.get(name) == Some(&raw.ifindex),
-                addresses: raw.addresses.clone(),
-            };
-            links.insert(slot, link);
-        }
-        for (name, state) in &mut self.outcome.interfaces {
-            state.slot = self.slots.of(name);
-        }
-        links
-    }
-
     /// Compiles and applies; again without an interface that the plane refuses.
     fn converge(
         &mut self,
         inputs: &Inputs,
-        mut links: BTreeMap<InterfaceSlot, Link>,
+        facts: &mut Facts,
         have: &Tables,
     ) -> Result<Tables, String> {
         let mut have = std::borrow::Cow::Borrowed(have);
         let mut counted = false;
         loop {
-            let facts = Facts {
-                links: links.clone(),
-                own: inputs.facts.own.clone(),
-                routes: inputs.facts.routes.clone(),
-                neighbours: inputs.facts.neighbours.clone(),
-            };
             let previous = Previous {
                 tables: &have,
                 live: &self.live,
                 retiring: &self.retiring,
                 assignments: &self.assignments,
             };
-            let compiled = compile(inputs.intent, &facts, &previous, &self.plane.limits());
+            let compiled = compile(inputs.intent, facts, &previous, &self.plane.limits());
             let ops = plan(&have, &compiled.tables);
             // No row goes by a count from before the backend was retired.
             let drops = ops.iter().any(|op| matches!(op, Op::DropBackend(_)));
@@ -368,7 +286,7 @@ impl<P: DataPlane> Reconciler<P> {
             match refused {
                 None => return Ok(self.adopt(compiled)),
                 Some((slot, failure)) => {
-                    let Some(link) = links.get_mut(&slot) else {
+                    let Some(link) = facts.links.get_mut(&slot) else {
                         return Err(failure);
                     };
                     if !link.attached {
@@ -396,11 +314,7 @@ impl<P: DataPlane> Reconciler<P> {
             let failure = chain(what(op), &error);
             // Flushes follow publishing: those that were not reached are owed.
             if ops[..index].iter().any(|op| matches!(op, Op::Publish(_))) {
-                self.retiring
-                    .extend(ops[index..].iter().filter_map(|op| match op {
-                        Op::FlushService(id) => Some(*id),
-                        _ => None,
-                    }));
+                self.owe(&ops[index..]);
             }
             return match op {
                 Op::PutInterface(slot, _) => Ok(Some((*slot, failure))),
@@ -419,6 +333,7 @@ impl<P: DataPlane> Reconciler<P> {
             .map(|slots| slots.len().div_ceil(4))
             .sum();
         let members: usize = tables.members.values().map(|members| members.len()).sum();
+        let sources: usize = tables.sources.values().map(|sources| sources.len()).sum();
         let used = |rows: usize, capacity: u32| (rows as u64, u64::from(capacity));
         let usage = [
             (
@@ -439,7 +354,8 @@ impl<P: DataPlane> Reconciler<P> {
                 used(slot_words * 4, limits.slot_words.saturating_mul(4)),
             ),
             ("members", used(members, limits.members)),
-            ("interfaces", used(tables.interfaces.len(), 64)),
+            ("sources", used(sources, limits.sources)),
+            ("interfaces", used(tables.interfaces.len(), SLOTS.into())),
         ];
         for notice in compiled.notices.difference(&self.outcome.notices) {
             tracing::warn!(limit = %notice.limit, "{}", notice.message);
@@ -452,7 +368,7 @@ impl<P: DataPlane> Reconciler<P> {
         self.outcome.neighbours = compiled
             .neighbours
             .into_iter()
-            .map(|(_, addr)| addr)
+            .filter(|(ifindex, _)| !logical::is_made(*ifindex))
             .collect();
         self.assignments = compiled.assignments;
         compiled.tables
@@ -480,10 +396,13 @@ fn what(op: &Op) -> &'static str {
         Op::PutBackend(..) => "write a backend",
         Op::PutMembers { .. } => "write a list of backends",
         Op::PutSlots { .. } => "write a slot table",
+        Op::PutSources { .. } => "write sources",
         Op::Publish(_) => "publish",
         Op::FlushService(_) => "release connections",
+        Op::FlushDenied(_) => "release connections of denied sources",
         Op::DropMembers { .. } => "free a list of backends",
         Op::DropSlots { .. } => "free a slot table",
+        Op::DropSources { .. } => "free sources",
         Op::DropBackend(_) => "free a backend",
         Op::DropHop(_) => "free a next hop",
         Op::DropInterface(_) => "free an interface",

@@ -1,6 +1,7 @@
 //! The snapshot that the API reads: documents, conditions, interfaces and counters, put together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::{NonZeroU16, NonZeroU32};
 
 use lb_api::control::{Readiness, State, StoredDocument};
 use lb_api::wire::{
@@ -8,7 +9,7 @@ use lb_api::wire::{
     ReasonCount, Service, ServiceStatus, Status, TableUsage, Traffic, XdpMode,
 };
 use lb_core::intent::Source;
-use lb_core::service::{Endpoint, ServiceKey};
+use lb_core::service::{Endpoint, ServiceKey, Share};
 use lb_core::status::{self, ProgrammedReason};
 use lb_core::tables::{BackendId, ServiceId};
 use lb_plane::attach::Mode;
@@ -31,6 +32,8 @@ pub struct Figures {
     pub usage: Usage,
     pub services: BTreeMap<ServiceId, stats::Traffic>,
     pub backends: BTreeMap<BackendId, stats::Traffic>,
+    /// Connections that limits and least connections count.
+    pub loads: BTreeMap<BackendId, u64>,
     /// How many source ports there are.
     pub source_ports: usize,
 }
@@ -141,9 +144,9 @@ fn service_status(
         backends: service
             .backends
             .iter()
-            .map(|(endpoint, weight)| {
+            .map(|(endpoint, share)| {
                 let compiled = compiled.and_then(|compiled| compiled.backends.get(endpoint));
-                backend_status(endpoint, weight.get(), compiled, figures)
+                backend_status(endpoint, *share, compiled, figures)
             })
             .collect(),
         traffic: traffic(counted.unwrap_or_default(), active.unwrap_or(0)),
@@ -185,7 +188,7 @@ fn service_conditions(compiled: Option<&status::ServiceStatus>, parts: &Parts) -
 
 fn backend_status(
     endpoint: &Endpoint,
-    weight: u16,
+    share: Share,
     compiled: Option<&status::BackendStatus>,
     figures: &Figures,
 ) -> BackendStatus {
@@ -195,12 +198,18 @@ fn backend_status(
         .and_then(|id| figures.usage.active_by_backend.get(&id))
         .copied();
     let counted = id.and_then(|id| figures.backends.get(&id)).copied();
+    let load = id.and_then(|id| figures.loads.get(&id)).copied();
+    let load = load.unwrap_or(0);
+    let max_connections = share.max_connections.map(NonZeroU32::get);
+    let is_full = max_connections.is_some_and(|max| load >= max.into());
     BackendStatus {
         address: endpoint.addr.to_string(),
-        port: endpoint.port.get(),
-        weight,
+        port: endpoint.port.map(NonZeroU16::get),
+        weight: share.weight.get(),
+        max_connections,
         state: match compiled.map(|compiled| compiled.state) {
             None => BackendState::Unknown,
+            Some(Compiled::Ready) if is_full => BackendState::Full,
             Some(Compiled::Ready) => BackendState::Active,
             Some(Compiled::Drained) => BackendState::Draining,
             Some(_) => BackendState::Unresolved,
@@ -209,6 +218,7 @@ fn backend_status(
             .filter(|compiled| !matches!(compiled.state, Compiled::Ready | Compiled::Drained))
             .map(|compiled| compiled.message.clone())
             .unwrap_or_default(),
+        load,
         traffic: traffic(counted.unwrap_or_default(), active.unwrap_or(0)),
     }
 }
@@ -240,10 +250,14 @@ fn interfaces(parts: &Parts) -> Vec<InterfaceStatus> {
     names.sort();
     let interface = |name: &&String| {
         let (link, state) = (links.get(*name), states.get(*name));
+        let vlan = state.and_then(|state| state.vlan.as_ref());
         let attachment = state
             .and_then(|state| state.attachment.as_ref())
-            .filter(|_| link.is_some());
-        let is_up = link.is_some_and(|link| link.up);
+            .filter(|_| link.is_some() || vlan.is_some());
+        let is_up = match vlan {
+            Some(vlan) => vlan.up,
+            None => link.is_some_and(|link| link.up),
+        };
         let mut message = state.map(|state| state.message.clone()).unwrap_or_default();
         if attachment.is_none() && parts.detached.contains(*name) {
             message = format!(
@@ -256,6 +270,8 @@ fn interfaces(parts: &Parts) -> Vec<InterfaceStatus> {
         InterfaceStatus {
             name: (*name).clone(),
             ifindex: link.map_or(0, |link| link.ifindex),
+            vlan: vlan.map(|vlan| vlan.tags.clone()),
+            device: vlan.map(|vlan| vlan.device.clone()),
             slot: state.and_then(|state| state.slot).map(|slot| slot.0),
             mode: match attachment.map(|attachment| attachment.mode) {
                 None => XdpMode::None,
@@ -266,12 +282,18 @@ fn interfaces(parts: &Parts) -> Vec<InterfaceStatus> {
                 .and_then(|attachment| attachment.driver.clone())
                 .or_else(|| link.and_then(|link| link.kind.clone())),
             queues: link.map_or(0, |link| link.rx_queues),
-            mtu: link.map_or(0, |link| link.mtu),
-            mac: link
-                .and_then(|link| link.mac)
+            mtu: vlan
+                .map(|vlan| vlan.mtu)
+                .or_else(|| link.map(|link| link.mtu))
+                .unwrap_or(0),
+            mac: vlan
+                .map(|vlan| vlan.mac)
+                .or_else(|| link.and_then(|link| link.mac))
                 .map(|mac| mac.to_string())
                 .unwrap_or_default(),
-            attached: attachment.is_some() && is_up,
+            attached: attachment.is_some()
+                && is_up
+                && (vlan.is_none() || state.is_some_and(|state| state.slot.is_some())),
             message,
         }
     };
@@ -367,15 +389,21 @@ fn tables(parts: &Parts) -> Vec<TableUsage> {
     let Some(outcome) = parts.outcome else {
         return Vec::new();
     };
-    let usage = &parts.figures.usage;
-    let connections = usage.by_state.iter().map(|(_, count)| count).sum();
-    let connections = ("connections", connections, usage.capacity);
-    std::iter::once(&connections)
-        .chain(&outcome.usage)
+    let connections = &parts.figures.usage.tables;
+    let connections = connections.iter().map(|table| {
+        // As limits call it.
+        let name = match table.name {
+            "conn6" => "connections6",
+            _ => "connections",
+        };
+        (name, table.used, table.capacity)
+    });
+    connections
+        .chain(outcome.usage.iter().copied())
         .map(|(name, used, capacity)| TableUsage {
-            name: (*name).to_owned(),
-            used: *used,
-            capacity: *capacity,
+            name: name.to_owned(),
+            used,
+            capacity,
         })
         .collect()
 }

@@ -1,7 +1,8 @@
 //! A box in memory, for tests: lb-core's twin as the plane, and links that come and go.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::IpAddr;
 
 use lb_api::wire;
@@ -25,8 +26,11 @@ pub const LIMITS: Limits = Limits {
     vips: 64,
     slot_words: 1 << 15,
     members: 128,
+    sources: 128,
     route_nodes: 64,
     connections: 128,
+    connections6: 128,
+    affinities: 16,
 };
 
 /// The twin, with interfaces.
@@ -34,6 +38,8 @@ pub struct Boxed {
     pub twin: Twin,
     pub facts: RawFacts,
     pub attached: BTreeMap<String, Attachment>,
+    /// Groups joined, by interface.
+    pub groups: BTreeMap<String, BTreeSet<Mac>>,
     /// An ifindex that tables do not take.
     pub refused: Option<u32>,
     counters: RegionPlane,
@@ -56,6 +62,7 @@ impl Boxed {
             twin: Twin::new(LIMITS),
             facts,
             attached: BTreeMap::new(),
+            groups: BTreeMap::new(),
             refused: None,
             counters,
         }
@@ -72,6 +79,7 @@ pub fn put_link(facts: &mut RawFacts, name: &str, ifindex: u32, addr: &str) {
         up: true,
         loopback: false,
         kind: None,
+        vlan: None,
         rx_queues: 1,
         tx_queues: 1,
         xdp: None,
@@ -103,20 +111,27 @@ pub fn take_link(facts: &mut RawFacts, name: &str) {
 pub fn document(vips: &[u8], backends: &[&str]) -> Document {
     let backend = |addr: &&str| wire::Backend {
         address: (*addr).into(),
-        port: 8080,
+        port: Some(8080),
         weight: 1,
+        max_connections: None,
     };
     let service = |vip: &u8| wire::Service {
         name: None,
         vip: format!("10.1.0.{vip}"),
-        port: 80,
+        port: Some(80),
+        port_max: None,
         protocol: wire::Protocol::Tcp,
         mode: wire::Mode::Dnat,
+        tunnel_port: None,
         select: wire::Select::Maglev,
         maglev_size: Some(251),
+        persist: None,
         no_backend: wire::NoBackend::Reject,
         idle_timeout: None,
         last_hop: false,
+        allowed_sources: Vec::new(),
+        denied_sources: Vec::new(),
+        mss_clamp: None,
         backends: backends.iter().map(backend).collect(),
     };
     Document::try_from(&wire::Document {
@@ -194,6 +209,26 @@ impl DataPlane for Boxed {
             link.is_some_and(|link| link.ifindex == attachment.ifindex)
         };
         Ok(self.attached.values().filter(is_there).cloned().collect())
+    }
+
+    fn join(&mut self, interface: &str, group: Mac) -> io::Result<()> {
+        self.groups
+            .entry(interface.to_owned())
+            .or_default()
+            .insert(group);
+        Ok(())
+    }
+
+    fn leave(&mut self, interface: &str, group: Mac) -> io::Result<()> {
+        self.groups
+            .entry(interface.to_owned())
+            .or_default()
+            .remove(&group);
+        Ok(())
+    }
+
+    fn joined(&self, interface: &str) -> io::Result<BTreeSet<Mac>> {
+        Ok(self.groups.get(interface).cloned().unwrap_or_default())
     }
 
     fn sweep_step(&mut self) -> Swept {

@@ -38,8 +38,6 @@ pub enum EncodeError {
         index: u64,
         room: u64,
     },
-    #[error("address {0}: its last 96 bits are 0, which marks IPv4 in the tables")]
-    Ambiguous(IpAddr),
     #[error("service {service}: {vip} is no VIP of the image")]
     NoVip { service: u16, vip: IpAddr },
 }

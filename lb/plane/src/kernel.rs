@@ -14,7 +14,7 @@ use libbpf_rs::{MapHandle, MapInfo, MapType};
 
 use crate::attach::{Asked, AttachError, Attachment, Warning};
 use crate::bpffs;
-use crate::config::{self, InvalidLimit, MakeError};
+use crate::config::{self, InvalidLimit, InvalidTunnelSource, MakeError};
 use crate::kernel_side::{self, KernelSide};
 use crate::links::Links;
 use crate::lock::{InstanceLock, LockError};
@@ -45,6 +45,8 @@ pub enum OpenError {
     },
     #[error(transparent)]
     Limit(#[from] InvalidLimit),
+    #[error(transparent)]
+    TunnelSource(#[from] InvalidTunnelSource),
     #[error("source ports {first}-{last}: give at least 64, none of them 0")]
     SourcePorts { first: u16, last: u16 },
     #[error(
@@ -331,6 +333,7 @@ impl From<MakeError> for OpenError {
     fn from(error: MakeError) -> Self {
         match error {
             MakeError::Limit(limit) => OpenError::Limit(limit),
+            MakeError::TunnelSource(source) => OpenError::TunnelSource(source),
             MakeError::Random(error) => OpenError::System {
                 what: "read random numbers for",
                 path: PathBuf::from(settings::NAME),

@@ -4,7 +4,8 @@
 //!   links, and both outlive the daemon. [`RegionPlane::in_memory`] is the same codec over plain
 //!   memory, for packet cases, agreement and fuzzing. Both are `lb_core::plane::Plane`s.
 //! * [`Reader`] sums counters and lists connections, without a system call, from any thread.
-//! * [`netlink::Watcher`] tells what the box is.
+//! * [`netlink::Watcher`] tells what the box is; [`multicast`] joins the groups in which VIPs are
+//!   looked for.
 //!
 //! A daemon starts so:
 //!
@@ -30,6 +31,7 @@ pub mod kernel;
 mod kernel_side;
 mod links;
 mod lock;
+pub mod multicast;
 pub mod netlink;
 pub mod options;
 mod pins;
@@ -43,10 +45,9 @@ mod sys;
 mod trace;
 
 pub use codec::EncodeError;
-pub use config::InvalidLimit;
-pub use config::for_memory;
+pub use config::{InvalidLimit, InvalidTunnelSource, for_memory, set_tunnel_sources};
 pub use kernel::{KernelPlane, OpenError};
-pub use options::{Note, OpenOptions};
+pub use options::{Note, OpenOptions, TunnelSources};
 pub use region_plane::{PlaneError, RegionPlane};
 pub use stats::Reader;
 pub use trace::TestRun;

@@ -18,6 +18,7 @@ use std::net::IpAddr;
 
 use lb_core::addr::{Mac, Prefix};
 use lb_core::facts::Route;
+use lb_core::vlan::{Vlan, VlanId, VlanProtocol};
 
 use crate::attach::Mode;
 
@@ -50,6 +51,8 @@ pub struct RawLink {
     pub loopback: bool,
     /// `veth`, `bond`, `vlan`...; None: a physical device.
     pub kind: Option<String>,
+    /// Of a VLAN link: its tag, and the link below it.
+    pub vlan: Option<RawVlan>,
     /// Queues that it was made with; not all need be in use.
     pub rx_queues: u32,
     pub tx_queues: u32,
@@ -58,7 +61,49 @@ pub struct RawLink {
     pub addresses: BTreeSet<(IpAddr, u8)>,
 }
 
+/// What a VLAN link adds to the frames of the link below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawVlan {
+    /// Its ifindex, in the same network namespace.
+    pub below: u32,
+    pub id: VlanId,
+    pub protocol: VlanProtocol,
+}
+
 impl RawFacts {
+    /// The device that carries a link's frames, and the tags that these have there. None: a VLAN
+    /// whose device is not here, or that has more tags than two or an inner one that is not
+    /// 802.1Q.
+    pub fn device(&self, link: &RawLink) -> Option<(u32, Option<Vlan>)> {
+        let is_vlan = link.kind.as_deref() == Some("vlan");
+        let Some(inner) = link.vlan else {
+            return (!is_vlan).then_some((link.ifindex, None));
+        };
+        let below = self
+            .links
+            .values()
+            .find(|below| below.ifindex == inner.below)?;
+        let (device, outer) = self.device(below)?;
+        let tags = match outer {
+            None => Vlan {
+                outer: None,
+                inner: inner.id,
+                protocol: inner.protocol,
+            },
+            Some(Vlan {
+                outer: None,
+                inner: outer,
+                protocol,
+            }) if inner.protocol == VlanProtocol::Dot1Q => Vlan {
+                outer: Some(outer),
+                inner: inner.id,
+                protocol,
+            },
+            Some(_) => return None,
+        };
+        Some((device, Some(tags)))
+    }
+
     /// The route that packets to an address take, by longest prefix.
     pub fn route_to(&self, destination: IpAddr) -> Option<&Route> {
         let longest = if destination.is_ipv4() { 32 } else { 128 };

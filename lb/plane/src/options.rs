@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use lb_core::addr::Prefix;
 use lb_core::plane::Limits;
 
 /// What a [`crate::KernelPlane`] is opened with. Sizes and secrets are those of the pinned maps
@@ -19,6 +20,8 @@ pub struct OpenOptions {
     pub limits: Limits,
     /// SNAT ports, inclusive. See [`crate::sources`] for what they may collide with.
     pub source_ports: RangeInclusive<u16>,
+    /// Followed at each opening, whatever is pinned.
+    pub tunnel_sources: TunnelSources,
     /// Equal on appliances that must select equally. None: random.
     pub hash_secret: Option<[u8; 32]>,
     /// Count packets and bytes of each connection.
@@ -33,16 +36,27 @@ impl Default for OpenOptions {
             run_dir: "/run/loxid".into(),
             limits: DEFAULT_LIMITS,
             source_ports: DEFAULT_SOURCE_PORTS,
+            tunnel_sources: TunnelSources::default(),
             hash_secret: None,
             conn_counters: true,
         }
     }
 }
 
+/// Where the outer packets of tunnels come from: a prefix, of which a flow's hash fills in the
+/// rest, so that receivers spread flows over their queues. None: the box's own address towards
+/// the backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TunnelSources {
+    pub ipv4: Option<Prefix>,
+    /// Of 96 bits at least.
+    pub ipv6: Option<Prefix>,
+}
+
 /// Below the ephemeral ports of an untouched box (32768 to 60999).
 pub const DEFAULT_SOURCE_PORTS: RangeInclusive<u16> = 10_240..=32_767;
 
-/// 1024 Maglev tables of 16381 slots, and room to replace each; the tables take about 155 MB.
+/// 1024 Maglev tables of 16381 slots, and room to replace each; the tables take about 260 MB.
 pub const DEFAULT_LIMITS: Limits = Limits {
     services: 1_024,
     backends: 16_384,
@@ -50,8 +64,11 @@ pub const DEFAULT_LIMITS: Limits = Limits {
     vips: 1_024,
     slot_words: 1 << 23,
     members: 1 << 16,
+    sources: 1 << 17,
     route_nodes: 1_024,
     connections: 1 << 20,
+    connections6: 1 << 18,
+    affinities: 1 << 17,
 };
 
 /// Something that an operator should read, though the plane is open.

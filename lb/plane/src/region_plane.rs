@@ -10,7 +10,7 @@ use lb_bpf::user::UserHost;
 use lb_core::plane::{Limits, Op, Plane};
 use lb_core::tables::{BackendId, BackendKey, HopId, Image, InterfaceSlot, RouteRow, Tables};
 
-use crate::codec::{EncodeError, arena, backend, bank, hop, image, interface, service};
+use crate::codec::{EncodeError, arena, backend, bank, filter, hop, image, interface, service};
 use crate::config;
 use crate::kernel_side::KernelSide;
 use crate::stats::Reader;
@@ -69,7 +69,7 @@ impl RegionPlane {
 
     /// Releases expired connections of the next slice of the table.
     pub fn sweep_step(&mut self) -> Swept {
-        let lines = self.regions.config().conn_lines;
+        let lines = self.regions.len(Region::ConnForward);
         let slice = lines.div_ceil(STEPS).min(lines - self.sweep_line);
         let stats = self.host.sweep(self.sweep_line, slice);
         self.sweep_line = (self.sweep_line + slice) % lines;
@@ -80,7 +80,7 @@ impl RegionPlane {
     }
 
     fn active(&self) -> u32 {
-        control(&self.regions).active & 1
+        control(&self.regions).active & abi::LB_ACTIVE_BANK
     }
 
     fn put_interface(
@@ -119,25 +119,26 @@ impl RegionPlane {
     /// Fills the idle bank, switches to it, and waits until nothing reads the other one.
     fn publish(&mut self, wanted: &Image) -> Result<(), PlaneError> {
         let regions = &self.regions;
-        let made = bank::encode(wanted, regions.config())?;
+        let made = bank::encode(wanted, regions)?;
         let control = control(regions);
-        let idle = 1 - (control.active & 1);
-        let routes = image::read_routes(regions, control.active & 1);
+        let present = control.active & abi::LB_ACTIVE_BANK;
+        let idle = 1 - present;
+        let routes = image::read_routes(regions, present);
         let routes_differ = routes.as_ref() != Some(&wanted.routes);
         made.write(regions, idle);
         // The counters of a key are its own: another's at this id begin at 0.
         for (id, row) in &wanted.services {
-            let present = service::read(regions, control.active & 1, *id);
-            if present.is_none_or(|present| present.key != row.key) {
+            let before = service::read(regions, present, *id);
+            if before.is_none_or(|before| before.key != row.key) {
                 service::forget(regions, *id)?;
             }
         }
         let route_generation = control
             .route_generation
             .wrapping_add(u32::from(routes_differ));
-        // Bank and route generation are one word: no packet sees the one without the other.
+        // One word: no packet sees a part of it without the others.
         let word = abi::lb_control {
-            active: idle,
+            active: active(idle, wanted),
             route_generation,
             ..control
         };
@@ -180,6 +181,12 @@ impl RegionPlane {
             {
                 tables.members.insert(range.first, members);
             }
+            // Of none that are treated otherwise there is nothing in the arena.
+            if let Some(range) = row.sources.filter(|range| range.count != 0)
+                && let Some(boundaries) = arena::read_sources(&self.regions, range)
+            {
+                tables.sources.insert(range.first, boundaries);
+            }
         }
     }
 
@@ -209,6 +216,9 @@ impl Plane for RegionPlane {
         tables.backends = backend::read_all(&self.regions).collect();
         let keys: Vec<BackendKey> = tables.backends.values().map(|row| row.key).collect();
         tables.image = image::read(&self.regions, self.active(), keys.iter());
+        if control(&self.regions).active != active(self.active(), &tables.image) {
+            tables.image = image::spoilt(tables.image);
+        }
         self.read_hops(&mut tables);
         self.read_arenas(&mut tables);
         Ok(tables)
@@ -222,13 +232,17 @@ impl Plane for RegionPlane {
             Op::PutBackend(id, row) => backend::put(regions, *id, row)?,
             Op::PutMembers { first, members } => arena::put_members(regions, *first, members)?,
             Op::PutSlots { first_word, slots } => arena::put_slots(regions, *first_word, slots)?,
+            Op::PutSources { first, boundaries } => {
+                arena::put_sources(regions, *first, boundaries)?;
+            }
             Op::Publish(image) => return self.publish(image),
             Op::FlushService(id) => {
                 self.host.flush_service(id.0.into());
                 service::forget(&self.regions, *id)?;
             }
+            Op::FlushDenied(id) => drop(self.host.flush_denied(id.0.into())),
             // What nobody refers to is free: there is nothing to clear.
-            Op::DropMembers { .. } | Op::DropSlots { .. } => (),
+            Op::DropMembers { .. } | Op::DropSlots { .. } | Op::DropSources { .. } => (),
             Op::DropBackend(id) => backend::drop(regions, *id)?,
             Op::DropHop(id) => hop::put(regions, *id, None)?,
             Op::DropInterface(slot) => return self.drop_interface(*slot),
@@ -248,6 +262,16 @@ impl Plane for RegionPlane {
 }
 
 const GENERATION_WORD: usize = std::mem::offset_of!(abi::lb_control, generation) / 8;
+
+/// `control.active` of an image in a bank.
+fn active(bank: u32, image: &Image) -> u32 {
+    let wild = if filter::is_wild(image) {
+        abi::LB_ACTIVE_WILD
+    } else {
+        0
+    };
+    bank | wild
+}
 
 fn control(regions: &Regions) -> abi::lb_control {
     regions.read(Region::Control, 0)

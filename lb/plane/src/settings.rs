@@ -42,9 +42,12 @@ pub(crate) fn open(
             .lookup(&key, MapFlags::ANY)
             .map_err(failed("read"))?
             .unwrap_or_default();
-        let config = abi::lb_config::read_from_bytes(&bytes)
+        let mut config = abi::lb_config::read_from_bytes(&bytes)
             .map_err(|_| OpenError::Mismatch { path: path.clone() })?;
         notes.extend(config::differences(options, &config));
+        config::set_tunnel_sources(&mut config, &options.tunnel_sources)?;
+        map.update(&key, config.as_bytes(), MapFlags::ANY)
+            .map_err(failed("write"))?;
         return Ok((config, map));
     }
     let config = config::make(options, cpu_slots()?)?;

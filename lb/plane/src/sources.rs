@@ -31,16 +31,10 @@ impl fmt::Display for Collision {
                 kernel.start(),
                 kernel.end()
             ),
-            Collision::Listener { protocol, local } => {
-                let protocol = match protocol {
-                    Protocol::Tcp => "tcp",
-                    Protocol::Udp => "udp",
-                };
-                write!(
-                    f,
-                    "source ports include {local}/{protocol}, where a socket of the box listens"
-                )
-            }
+            Collision::Listener { protocol, local } => write!(
+                f,
+                "source ports include {local}/{protocol}, where a socket of the box listens"
+            ),
         }
     }
 }
@@ -95,9 +89,10 @@ fn listener(line: &str, protocol: Protocol) -> Option<SocketAddr> {
     const UDP_UNCONNECTED: &str = "07";
     let mut fields = line.split_whitespace().skip(1);
     let (local, _peer, state) = (fields.next()?, fields.next()?, fields.next()?);
-    let wanted = match protocol {
-        Protocol::Tcp => TCP_LISTEN,
-        Protocol::Udp => UDP_UNCONNECTED,
+    let wanted = if protocol == Protocol::Tcp {
+        TCP_LISTEN
+    } else {
+        UDP_UNCONNECTED
     };
     if state != wanted {
         return None;

@@ -12,6 +12,7 @@ use lb_core::service::Protocol;
 use lb_core::tables::{BackendId, ServiceId};
 
 use crate::codec::address;
+use crate::config;
 
 /// Sums over all CPUs of the counters that are not a service's or a backend's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,12 +50,25 @@ pub struct Traffic {
 /// How full the connection table is, and who has how many: one scan of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// Connections that there is room for, whatever their keys are: the limits.
     pub capacity: u64,
+    /// The same of each family.
+    pub tables: Vec<TableUsage>,
     /// Words by state, in `ConnState`'s order.
     pub by_state: Vec<(ConnState, u64)>,
     /// Connections that are neither closed nor reset.
     pub active_by_service: std::collections::BTreeMap<ServiceId, u64>,
     pub active_by_backend: std::collections::BTreeMap<BackendId, u64>,
+}
+
+/// How full one family's part of the connection table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableUsage {
+    /// `conn4` or `conn6`.
+    pub name: &'static str,
+    pub capacity: u64,
+    /// Connections, those that rest included.
+    pub used: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,12 +95,15 @@ pub struct Connection {
     /// The client's end as the backend sees it.
     pub source: SocketAddr,
     pub backend: SocketAddr,
+    /// The backend answers the client directly: state, packets and bytes are of the client's side
+    /// only.
+    pub one_sided: bool,
     pub state: ConnState,
     pub age_seconds: u32,
     pub idle_seconds: u32,
     /// Idleness after which it is forgotten.
     pub timeout_seconds: u32,
-    /// Of both directions; 0 unless counted.
+    /// Of all that passed; 0 unless counted.
     pub packets: u32,
     pub bytes: u64,
 }
@@ -181,10 +198,23 @@ impl Reader {
         sum
     }
 
+    /// Live connections of a backend, of all services that lead to it; 0 for an id beyond the
+    /// table. Read at once, where [`Reader::usage`] counts.
+    pub fn load(&self, id: BackendId) -> u64 {
+        if id.0 < self.regions.len(Region::Loads) {
+            self.regions.load_u64(Region::Loads, id.0, 0)
+        } else {
+            0
+        }
+    }
+
     /// Scans the whole table: some ms per million places, some tens per million connections.
     pub fn usage(&self) -> Usage {
+        let limits = config::limits(self.regions.config());
+        let (capacity4, capacity6) = (limits.connections.into(), limits.connections6.into());
+        let mut used = [0; 2];
         let mut usage = Usage {
-            capacity: self.regions.len(Region::Conn4).into(),
+            capacity: capacity4 + capacity6,
             by_state: ConnState::ALL.map(|state| (state, 0)).to_vec(),
             ..Usage::default()
         };
@@ -196,6 +226,7 @@ impl Reader {
             else {
                 continue;
             };
+            used[usize::from(self.is_ipv6(position))] += 1;
             usage.by_state[state as usize].1 += 1;
             if !matches!(state, ConnState::Closed | ConnState::Reset) {
                 let entry = &conn.entry;
@@ -209,6 +240,16 @@ impl Reader {
                     .or_default() += 1;
             }
         }
+        let named = [("conn4", capacity4), ("conn6", capacity6)];
+        usage.tables = named
+            .into_iter()
+            .zip(used)
+            .map(|((name, capacity), used)| TableUsage {
+                name,
+                capacity,
+                used,
+            })
+            .collect();
         usage
     }
 
@@ -220,7 +261,7 @@ impl Reader {
         for position in self.used(from) {
             let conn = host
                 .conn(position)
-                .and_then(|conn| connection(position, &conn, tick));
+                .and_then(|conn| self.connection(position, &conn, tick));
             let Some(conn) = conn.filter(|conn| filter.matches(conn)) else {
                 continue;
             };
@@ -236,13 +277,65 @@ impl Reader {
     /// Positions that are not free, as their words say.
     fn used(&self, from: u32) -> impl Iterator<Item = u32> + '_ {
         let words = abi::LB_LINE_WORDS;
-        (from..self.regions.len(Region::Conn4)).filter(move |position| {
+        (from..self.regions.len(Region::ConnForward) * words).filter(move |position| {
             let word = (position % words) as usize;
             let word = self
                 .regions
                 .load_u64(Region::ConnForward, position / words, word);
             word & u64::from(abi::LB_FORWARD_STATE) >= u64::from(lb_conn_state::LB_CONN_NEW)
         })
+    }
+
+    /// IPv6's part of the table is behind IPv4's.
+    fn is_ipv6(&self, position: u32) -> bool {
+        position >= self.regions.len(Region::Conn4)
+    }
+
+    /// A connection as it is shown. Where the backend answers directly, its end is in its row.
+    fn connection(&self, position: u32, conn: &Conn, tick: u32) -> Option<Connection> {
+        let entry = &conn.entry;
+        let is_ipv6 = self.is_ipv6(position);
+        let end = |words: [u32; 4], port: u16| {
+            SocketAddr::new(address::decode(words, is_ipv6), u16::from_be(port))
+        };
+        let one_sided = u32::from(entry.flags) & abi::LB_CONN_ONE_SIDED != 0;
+        let client = end(entry.client, entry.client_port);
+        let (source, backend) = if one_sided {
+            (client, self.direct(entry)?)
+        } else {
+            (
+                end(entry.source, entry.source_port),
+                end(entry.backend, entry.backend_port),
+            )
+        };
+        Some(Connection {
+            position,
+            service: ServiceId(entry.service),
+            backend_id: BackendId(entry.backend_id),
+            protocol: address::protocol(entry.protocol)?,
+            client,
+            vip: end(entry.vip, entry.vip_port),
+            source,
+            backend,
+            one_sided,
+            state: state(conn)?,
+            age_seconds: seconds(tick.wrapping_sub(entry.created)),
+            idle_seconds: seconds(conn.idle),
+            timeout_seconds: seconds(conn.timeout),
+            packets: entry.packets,
+            bytes: entry.bytes,
+        })
+    }
+
+    /// The backend of a one-sided connection, with the port that the client asked for.
+    fn direct(&self, entry: &abi::lb_conn6) -> Option<SocketAddr> {
+        if entry.backend_id >= self.regions.len(Region::Backends) {
+            return None;
+        }
+        let row: abi::lb_backend = self.regions.read(Region::Backends, entry.backend_id);
+        let is_ipv6 = u32::from(row.flags) & abi::LB_BACKEND_IPV6 != 0;
+        let addr = address::decode(row.address, is_ipv6);
+        Some(SocketAddr::new(addr, u16::from_be(entry.vip_port)))
     }
 
     /// Reads only: it claims nothing, so any slot will do.
@@ -309,28 +402,6 @@ impl Filter {
 fn state(conn: &Conn) -> Option<ConnState> {
     let index = conn.state.checked_sub(lb_conn_state::LB_CONN_NEW)?;
     ConnState::ALL.get(index as usize).copied()
-}
-
-fn connection(position: u32, conn: &Conn, tick: u32) -> Option<Connection> {
-    let entry = &conn.entry;
-    let end =
-        |addr: u32, port: u16| SocketAddr::new(address::decode4(addr).into(), u16::from_be(port));
-    Some(Connection {
-        position,
-        service: ServiceId(entry.service),
-        backend_id: BackendId(entry.backend_id),
-        protocol: address::protocol(entry.protocol)?,
-        client: end(entry.client, entry.client_port),
-        vip: end(entry.vip, entry.vip_port),
-        source: end(entry.source, entry.source_port),
-        backend: end(entry.backend, entry.backend_port),
-        state: state(conn)?,
-        age_seconds: seconds(tick.wrapping_sub(entry.created)),
-        idle_seconds: seconds(conn.idle),
-        timeout_seconds: seconds(conn.timeout),
-        packets: entry.packets,
-        bytes: entry.bytes,
-    })
 }
 
 fn seconds(ticks: u32) -> u32 {

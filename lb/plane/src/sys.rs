@@ -113,21 +113,61 @@ impl Drop for Mapping {
     }
 }
 
-/// Asks ethtool about an interface of this network namespace. `answer` begins with the command,
-/// and has the size of its struct in linux/ethtool.h; None: the driver does not say.
-fn ethtool<const WORDS: usize>(interface: &str, mut answer: [u32; WORDS]) -> Option<[u32; WORDS]> {
-    const SIOCETHTOOL: u64 = 0x8946;
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+/// A request about an interface of this network namespace, for an ioctl.
+fn interface_request(interface: &str) -> libc::ifreq {
     // SAFETY: zeroes are valid for the plain C struct.
     let mut request: libc::ifreq = unsafe { zeroed() };
     let room = request.ifr_name.len() - 1;
     for (to, from) in request.ifr_name[..room].iter_mut().zip(interface.bytes()) {
         *to = from as libc::c_char;
     }
+    request
+}
+
+/// Asks ethtool about an interface of this network namespace. `answer` begins with the command,
+/// and has the size of its struct in linux/ethtool.h; None: the driver does not say.
+fn ethtool<const WORDS: usize>(interface: &str, mut answer: [u32; WORDS]) -> Option<[u32; WORDS]> {
+    const SIOCETHTOOL: u64 = 0x8946;
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    let mut request = interface_request(interface);
     request.ifr_ifru.ifru_data = answer.as_mut_ptr().cast();
     // SAFETY: the kernel writes the command's struct, which `answer` has the size of.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &mut request) };
     (result == 0).then_some(answer)
+}
+
+/// What becomes of an interface's membership in a link-level group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    Join,
+    Leave,
+}
+
+/// Joins or leaves a link-level multicast group on an interface of this network namespace, for
+/// all the box and beyond the process (`dev_mc_add_global` in the kernel's dev_ioctl.c).
+pub(crate) fn multicast(membership: Membership, interface: &str, group: [u8; 6]) -> io::Result<()> {
+    const SIOCADDMULTI: u64 = 0x8931;
+    const SIOCDELMULTI: u64 = 0x8932;
+    let call = match membership {
+        Membership::Join => SIOCADDMULTI,
+        Membership::Leave => SIOCDELMULTI,
+    };
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
+    let mut request = interface_request(interface);
+    let mut bytes = [0; 14];
+    for (to, from) in bytes.iter_mut().zip(group) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_hwaddr = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sa_data: bytes,
+    };
+    // SAFETY: the kernel reads the request, which lives until the call returns.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), call as _, &mut request) };
+    if result == 0 {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
 }
 
 /// The driver of an interface, as `ethtool -i` shows it.

@@ -56,6 +56,29 @@ mod root {
 
     #[test]
     #[ignore = "needs root: run make test"]
+    fn where_tunnels_come_from_follows_each_opening() {
+        let instance = Instance::new();
+        let source = |plane: &KernelPlane| plane.regions().config().tunnel_source4;
+        let plane = open(&instance);
+        assert_eq!(source(&plane), 0);
+        drop(plane);
+        let mut options = instance.options();
+        options.tunnel_sources.ipv4 = Some("100.64.0.0/16".parse().unwrap());
+        let (plane, notes) = KernelPlane::open(&options).unwrap();
+        assert!(notes.is_empty(), "{notes:?}");
+        assert_eq!(source(&plane), u32::from_ne_bytes([100, 64, 0, 0]));
+        drop(plane);
+        options.tunnel_sources.ipv4 = Some("2001:db8::/96".parse().unwrap());
+        let refused = KernelPlane::open(&options).err();
+        assert!(
+            matches!(refused, Some(OpenError::TunnelSource(_))),
+            "{refused:?}"
+        );
+        assert_eq!(source(&open(&instance)), 0);
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
     fn a_second_daemon_of_an_instance_is_told_who_runs_the_first() {
         let instance = Instance::new();
         let _plane = open(&instance);
@@ -255,9 +278,19 @@ mod root {
             mac,
             mtu: 1500,
             address4: None,
+            address6: Some("2001:db8::1".parse().unwrap()),
+            vlan: None,
+        };
+        let tagged = InterfaceRow {
+            vlan: Some(Vlan {
+                outer: None,
+                inner: VlanId::new(100).unwrap(),
+                protocol: VlanProtocol::Dot1Q,
+            }),
+            ..row.clone()
         };
         let mut tables = Tables {
-            interfaces: BTreeMap::from([(slot, row)]),
+            interfaces: BTreeMap::from([(slot, row), (InterfaceSlot(4), tagged)]),
             ..Tables::default()
         };
         tables.hops.insert(
@@ -271,7 +304,12 @@ mod root {
             .image
             .routes
             .insert("0.0.0.0/0".parse().unwrap(), RouteRow::Via(HopId(1)));
+        tables
+            .image
+            .routes
+            .insert("2001:db8::/32".parse().unwrap(), RouteRow::OnLink);
         tables.image.local.insert("10.0.0.1".parse().unwrap());
+        tables.image.local.insert("2001:db8::1".parse().unwrap());
         tables
     }
 

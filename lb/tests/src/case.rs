@@ -7,34 +7,51 @@
 //! eth0 10.0.0.2:4000 > 20.0.0.1:80 tcp syn
 //!   => tx eth1 10.0.0.2:4000 > 31.0.0.1:8080 tcp syn ttl=63 : forwarded
 //! ```
-//! `world` takes in a file of `world.rs`'s lines, which may follow here, too. A service has a
-//! mode, then any of `round-robin`, `maglev`, `reject`, `drop`, `pass` and `last-hop`, then
-//! backends with their weights. `source-ports FIRST-LAST` are the ports for NAT. An indented line says what becomes of the
-//! packet above it: `tx INTERFACE PACKET`, `pass` or `drop`, and after a colon the reason.
+//! `world` takes in a file of `world.rs`'s lines, which may follow here, too. What services say is
+//! in `case/service.rs`; packets are written as in `frame.rs`. `source-ports FIRST-LAST` are the
+//! ports for NAT. An indented line says what becomes of the packet above it: `tx INTERFACE PACKET`,
+//! `pass` or `drop`, and after a colon the reason.
+//!
 //! `flood N` before a packet sends N of them, from rising source ports, whatever becomes of them.
+//! Between packets, `service` adds a service or changes the one of its key, `remove KEY` removes
+//! one, and `wait N` lets N ticks (of 1.07 s) pass, after which expired connections are swept.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use lb_core::intent::{Document, Intent, Source};
-use lb_core::service::{
-    Endpoint, MaglevSize, Mode, NoBackend, Policy, Selection, Service, ServiceKey, Weight,
-};
+use lb_core::service::{Service, ServiceKey};
 
 use crate::world::World;
+
+mod service;
+
+/// The services at some time.
+pub type Services = BTreeMap<ServiceKey, Service>;
 
 #[derive(Clone, Debug)]
 pub struct Case {
     pub name: String,
     pub world: World,
-    pub services: Vec<Service>,
+    /// At the start.
+    pub services: Services,
     pub source_ports: Option<RangeInclusive<u16>>,
     pub steps: Vec<Step>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Step {
+pub enum Step {
+    Packet(Packet),
+    /// What is served from here on.
+    Change(Services),
+    /// Ticks.
+    Wait(u32),
+}
+
+#[derive(Clone, Debug)]
+pub struct Packet {
     /// Of the file, from 1.
     pub line: usize,
     pub interface: String,
@@ -95,7 +112,7 @@ fn read(path: &Path) -> Result<Case> {
     let mut case = Case {
         name,
         world: World::default(),
-        services: Vec::new(),
+        services: Services::new(),
         source_ports: None,
         steps: Vec::new(),
     };
@@ -106,66 +123,88 @@ fn read(path: &Path) -> Result<Case> {
     Ok(case)
 }
 
-impl Case {
-    /// Its services as one document.
-    ///
-    /// # Panics
-    /// The services are no document.
-    pub fn intent(&self) -> Intent {
-        let document = Document::new(self.services.clone()).expect("services of one document");
-        Intent {
-            documents: [(Source::Api, document)].into(),
-        }
-    }
+/// Services as one document.
+///
+/// # Errors
+/// They are none.
+pub fn intent(services: &Services) -> Result<Intent> {
+    let document = Document::new(services.values().cloned().collect());
+    let document = document.map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+    Ok(Intent {
+        documents: [(Source::Api, document)].into(),
+    })
+}
 
+impl Case {
     fn line(&mut self, line: &str, number: usize) -> Result<()> {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             [] => (),
             [first, ..] if first.starts_with('#') => (),
             ["world", name] => self.take_in(name)?,
-            ["service", key, mode, rest @ ..] => {
-                self.services.push(service(key, mode, rest)?);
+            ["service", key, rest @ ..] => {
+                let service = service::parse(key, rest)?;
+                self.change(|services| services.insert(service.key, service));
             }
+            ["remove", key] => {
+                let key: ServiceKey = key.parse()?;
+                let removed = self.change(|services| services.remove(&key));
+                ensure!(removed.is_some(), "there is no such service");
+            }
+            ["wait", ticks] => self.steps.push(Step::Wait(ticks.parse()?)),
             ["source-ports", range] => {
                 let (first, last) = range.split_once('-').context("write FIRST-LAST")?;
                 self.source_ports = Some(first.parse()?..=last.parse()?);
             }
-            ["=>", ..] => {
-                let step = self.steps.last_mut().context("what came in before this?")?;
-                ensure!(step.expect.is_none(), "the packet above has an outcome");
-                step.expect = Some(expect(&words[1..])?);
+            ["=>", rest @ ..] => {
+                let Some(Step::Packet(packet)) = self.steps.last_mut() else {
+                    bail!("what came in before this?")
+                };
+                ensure!(packet.expect.is_none(), "the packet above has an outcome");
+                packet.expect = Some(expect(rest)?);
             }
-            ["flood", count, interface, ..] => {
-                let flood = Some(count.parse()?);
-                let expect = None;
-                self.step(number, interface, &words[3..], flood, expect);
+            ["flood", count, interface, packet @ ..] => {
+                self.packet(number, interface, packet, Some(count.parse()?));
             }
-            [interface, ..] if self.world.interface(interface).is_ok() => {
-                self.step(number, interface, &words[1..], None, None);
+            [interface, packet @ ..] if self.world.interface(interface).is_ok() => {
+                self.packet(number, interface, packet, None);
             }
-            words if self.world.line(words)? => (),
+            words if self.world.line(words)? => {
+                ensure!(self.steps.is_empty(), "the world is as it is at the start");
+            }
             _ => bail!("not understood"),
         }
         Ok(())
     }
 
-    fn step(
-        &mut self,
-        line: usize,
-        interface: &str,
-        packet: &[&str],
-        flood: Option<u16>,
-        expect: Option<Expect>,
-    ) {
-        let (interface, packet) = (interface.to_owned(), packet.join(" "));
-        self.steps.push(Step {
+    /// Changes what is served: at the start, or from this step on. Changes that follow one
+    /// another are one.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Services) -> T) -> T {
+        if self.steps.is_empty() {
+            return change(&mut self.services);
+        }
+        if !matches!(self.steps.last(), Some(Step::Change(_))) {
+            let before = self.steps.iter().rev().find_map(|step| match step {
+                Step::Change(services) => Some(services.clone()),
+                _ => None,
+            });
+            let before = before.unwrap_or_else(|| self.services.clone());
+            self.steps.push(Step::Change(before));
+        }
+        match self.steps.last_mut() {
+            Some(Step::Change(services)) => change(services),
+            _ => unreachable!("it was pushed above"),
+        }
+    }
+
+    fn packet(&mut self, line: usize, interface: &str, packet: &[&str], flood: Option<u16>) {
+        self.steps.push(Step::Packet(Packet {
             line,
-            interface,
-            packet,
+            interface: interface.to_owned(),
+            packet: packet.join(" "),
             flood,
-            expect,
-        });
+            expect: None,
+        }));
     }
 
     fn take_in(&mut self, world: &str) -> Result<()> {
@@ -180,33 +219,6 @@ impl Case {
         }
         Ok(())
     }
-}
-
-fn service(key: &str, mode: &str, rest: &[&str]) -> Result<Service> {
-    let key: ServiceKey = key.parse()?;
-    let mode: Mode = mode.parse()?;
-    let size = MaglevSize::new(251).expect("a prime in range");
-    let mut policy = Policy {
-        mode,
-        selection: Selection::RoundRobin,
-        ..Policy::default()
-    };
-    let mut backends: Vec<(Endpoint, Weight)> = Vec::new();
-    for word in rest {
-        match *word {
-            "round-robin" => policy.selection = Selection::RoundRobin,
-            "maglev" => policy.selection = Selection::Maglev(size),
-            "reject" => policy.no_backend = NoBackend::Reject,
-            "drop" => policy.no_backend = NoBackend::Drop,
-            "pass" => policy.no_backend = NoBackend::Pass,
-            "last-hop" => policy.last_hop = true,
-            backend => {
-                let (endpoint, weight) = backend.split_once('=').unwrap_or((backend, "1"));
-                backends.push((endpoint.parse()?, Weight::new(weight.parse()?)?));
-            }
-        }
-    }
-    Service::new(key, None, policy, backends).map_err(|errors| anyhow::anyhow!("{errors:?}"))
 }
 
 fn expect(words: &[&str]) -> Result<Expect> {

@@ -1,5 +1,7 @@
 //! Packets at random, near to valid ones, from a seed: the same every time.
 
+use crate::frame::{checksum, packet_at};
+
 /// xorshift64* (Vigna, 2016).
 pub struct Random(u64);
 
@@ -40,22 +42,53 @@ pub fn mutate(frame: &mut Vec<u8>, random: &mut Random) {
             return;
         }
         // Headers are where things happen.
-        let near = frame.len().min(14 + 20 + 20 + 28);
+        let near = frame.len().min(14 + 8 + 40 + 20 + 48);
         let at = random.below(near);
-        match random.below(10) {
+        match random.below(12) {
             0 => frame[at] ^= 1 << random.below(8),
             1 => frame[at] = random.byte(),
             2 => frame.truncate(random.below(frame.len() + 1).max(14)),
             3 => frame.extend(std::iter::repeat_n(0, random.below(64))),
-            // TTL, protocol, fragment, flags: what decides most.
-            4 => set(frame, 22, *random.pick(&[0, 1, 2, 64, 255])),
-            5 => set(frame, 23, *random.pick(&[1, 6, 17, 50])),
-            6 => set(frame, 20, *random.pick(&[0, 0x20, 0x40, 0x60, 1])),
-            7 => set(frame, 47, random.byte()),
-            // Another client end.
-            8 => set(frame, 29, random.below(8) as u8),
-            _ => set(frame, 35, random.below(32) as u8),
+            4 => retag(frame, random),
+            _ => match packet_at(frame) {
+                Some((packet, 0x0800)) => of_version4(frame, packet, random),
+                Some((packet, 0x86dd)) => of_version6(frame, packet, random),
+                _ => (),
+            },
         }
+    }
+}
+
+/// TTL, protocol, fragment, another client end, flags: what decides most.
+fn of_version4(frame: &mut [u8], packet: usize, random: &mut Random) {
+    match random.below(6) {
+        0 => set(frame, packet + 8, *random.pick(&[0, 1, 2, 64, 255])),
+        1 => set(frame, packet + 9, *random.pick(&[1, 4, 6, 17, 41, 50])),
+        2 => set(frame, packet + 6, *random.pick(&[0, 0x20, 0x40, 0x60, 1])),
+        3 => set(frame, packet + 15, random.below(8) as u8),
+        4 => set(frame, packet + 33, random.byte()),
+        _ => set(frame, packet + 21, random.below(32) as u8),
+    }
+}
+
+/// Hop limit, next header, length, another client end, flags.
+fn of_version6(frame: &mut [u8], packet: usize, random: &mut Random) {
+    match random.below(7) {
+        0 => set(frame, packet + 7, *random.pick(&[0, 1, 2, 64, 255])),
+        1 => set(
+            frame,
+            packet + 6,
+            *random.pick(&[0, 6, 17, 43, 44, 50, 58, 59, 60]),
+        ),
+        2 => set(frame, packet + 5, random.byte()),
+        3 => set(frame, packet + 23, random.below(8) as u8),
+        4 => set(
+            frame,
+            packet + 40,
+            *random.pick(&[6, 17, 44, 58, 60, 128, 135, 15]),
+        ),
+        5 => set(frame, packet + 53, random.byte()),
+        _ => set(frame, packet + 41, random.below(32) as u8),
     }
 }
 
@@ -63,4 +96,91 @@ fn set(frame: &mut [u8], at: usize, value: u8) {
     if let Some(byte) = frame.get_mut(at) {
         *byte = value;
     }
+}
+
+/// Takes a frame's tags away, or gives it others.
+fn retag(frame: &mut Vec<u8>, random: &mut Random) {
+    const IDS: [u16; 6] = [0, 7, 100, 200, 101, 0xf064];
+    let Some((packet, kind)) = packet_at(frame) else {
+        return;
+    };
+    let mut link = Vec::new();
+    for _ in 0..random.below(4) {
+        let kind: u16 = *random.pick(&[0x8100, 0x8100, 0x88a8]);
+        link.extend(kind.to_be_bytes());
+        link.extend(random.pick(&IDS).to_be_bytes());
+    }
+    link.extend(kind.to_be_bytes());
+    frame.splice(12..packet, link);
+}
+
+/// A frame that came out goes back in from the other side, its ends swapped.
+pub fn answered(frame: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    let (packet, addresses, length) = match packet_at(&frame) {
+        Some((packet, 0x0800)) => (packet, packet + 12, 4),
+        Some((packet, 0x86dd)) => (packet, packet + 8, 16),
+        _ => return frame,
+    };
+    let ports = packet + if length == 4 { 20 } else { 40 };
+    if frame.len() >= ports + 4 {
+        swap(&mut frame, 0, 6);
+        swap(&mut frame, addresses, length);
+        swap(&mut frame, ports, 2);
+    }
+    frame
+}
+
+/// Two neighbouring pieces of some bytes.
+fn swap(frame: &mut [u8], at: usize, length: usize) {
+    let (first, second) = frame[at..at + 2 * length].split_at_mut(length);
+    first.swap_with_slice(second);
+}
+
+/// An ICMP error about a frame that came out, from the next router to whoever the packet is from.
+/// None: it carries no IP.
+pub fn complained(frame: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    let (packet, kind) = packet_at(frame)?;
+    let least: usize = if kind == 0x0800 { 28 } else { 48 };
+    let quote = frame.get(packet..)?;
+    let length = (least + *random.pick(&[0, 0, 8, 28, 100])).min(quote.len()) & !3;
+    let quote = &quote[..length];
+    let source = match kind {
+        0x0800 => quote.get(12..16)?,
+        0x86dd => quote.get(8..24)?,
+        _ => return None,
+    };
+    let mut error = [&frame[6..12], &frame[..6], &frame[12..packet]].concat();
+    let message = (8 + length) as u16;
+    let mut pseudo = Vec::new();
+    let kinds: [[u8; 2]; 3];
+    if kind == 0x0800 {
+        let mut header = vec![0x45, 0];
+        header.extend((20 + message).to_be_bytes());
+        header.extend([0, 0, 0, 0, 64, 1, 0, 0, 31, 0, 0, 253]);
+        header.extend(source);
+        let check = checksum(&[&header]);
+        header[10..12].copy_from_slice(&check.to_be_bytes());
+        error.extend(header);
+        kinds = [[3, 4], [3, 1], [11, 0]];
+    } else {
+        error.extend([0x60, 0, 0, 0]);
+        error.extend(message.to_be_bytes());
+        error.extend([58, 64]);
+        let from = [0x20, 1, 0xd, 0xb8, 0, 0x31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfd];
+        error.extend(from);
+        error.extend(source);
+        pseudo.extend(from);
+        pseudo.extend(source);
+        pseudo.extend(message.to_be_bytes());
+        pseudo.extend([0, 58]);
+        kinds = [[2, 0], [1, 3], [3, 0]];
+    }
+    let mut icmp = random.pick(&kinds).to_vec();
+    icmp.extend([0, 0, 0, 0, 5, 20]);
+    icmp.extend(quote);
+    let check = checksum(&[&pseudo, &icmp]);
+    icmp[2..4].copy_from_slice(&check.to_be_bytes());
+    error.extend(icmp);
+    Some(error)
 }

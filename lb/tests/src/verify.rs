@@ -1,51 +1,93 @@
 //! Judges frames by somebody else's code: etherparse.
 
 use anyhow::{Context, Result, ensure};
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{IpNumber, NetSlice, SlicedPacket, TransportSlice};
 
-/// Checks the checksums of an IPv4 frame: header, TCP, UDP (unless 0), ICMP.
+/// Checks the checksums of an IP frame: header, TCP, UDP (unless 0), ICMP; and of packets that it
+/// carries in a tunnel.
 ///
 /// # Errors
 /// Which checksum is wrong, or what can't be parsed.
 pub fn frame(frame: &[u8]) -> Result<()> {
-    let sliced = SlicedPacket::from_ethernet(frame).context("etherparse")?;
-    let Some(NetSlice::Ipv4(ip)) = &sliced.net else {
-        return Ok(());
+    check(&SlicedPacket::from_ethernet(frame).context("etherparse")?)
+}
+
+fn check(sliced: &SlicedPacket) -> Result<()> {
+    let (protocol, payload) = match &sliced.net {
+        Some(NetSlice::Ipv4(ip)) => {
+            let header = ip.header().to_header();
+            ensure!(
+                header.calc_header_checksum() == header.header_checksum,
+                "IPv4 header checksum"
+            );
+            (ip.payload().ip_number, ip.payload())
+        }
+        Some(NetSlice::Ipv6(ip)) => (ip.payload().ip_number, ip.payload()),
+        _ => return Ok(()),
     };
-    let header = ip.header().to_header();
-    ensure!(
-        header.calc_header_checksum() == header.header_checksum,
-        "IPv4 header checksum"
-    );
-    if header.is_fragmenting_payload() {
+    if payload.fragmented {
         return Ok(());
     }
-    match &sliced.transport {
-        Some(TransportSlice::Tcp(tcp)) => {
+    if protocol == IpNumber::IPV4 || protocol == IpNumber::IPV6 {
+        return inner(payload.payload);
+    }
+    transport(sliced)
+}
+
+fn inner(packet: &[u8]) -> Result<()> {
+    check(&SlicedPacket::from_ip(packet).context("within the tunnel")?).context("within the tunnel")
+}
+
+/// Destination port of GUE in the cases.
+const GUE: u16 = 6080;
+
+fn transport(sliced: &SlicedPacket) -> Result<()> {
+    let (wanted, got, what) = match (&sliced.net, &sliced.transport) {
+        (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Tcp(tcp))) => {
+            let header = ip.header().to_header();
             let wanted = tcp.calc_checksum_ipv4(header.source, header.destination)?;
-            ensure!(
-                tcp.checksum() == wanted,
-                "TCP checksum {:04x}, not {wanted:04x}",
-                tcp.checksum()
-            );
+            (wanted, tcp.checksum(), "TCP")
         }
-        Some(TransportSlice::Udp(udp)) if udp.checksum() != 0 => {
+        (Some(NetSlice::Ipv6(ip)), Some(TransportSlice::Tcp(tcp))) => {
+            let header = ip.header();
+            let wanted = tcp.calc_checksum_ipv6(header.source(), header.destination())?;
+            (wanted, tcp.checksum(), "TCP")
+        }
+        (_, Some(TransportSlice::Udp(udp))) if udp.checksum() == 0 => {
+            return match udp.destination_port() {
+                GUE => inner(udp.payload()),
+                _ => Ok(()),
+            };
+        }
+        (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Udp(udp))) => {
+            let header = ip.header().to_header();
             let wanted = udp.to_header().calc_checksum_ipv4_raw(
                 header.source,
                 header.destination,
                 udp.payload(),
             )?;
-            ensure!(
-                udp.checksum() == wanted,
-                "UDP checksum {:04x}, not {wanted:04x}",
-                udp.checksum()
-            );
+            (wanted, udp.checksum(), "UDP")
         }
-        Some(TransportSlice::Icmpv4(icmp)) => {
+        (Some(NetSlice::Ipv6(ip)), Some(TransportSlice::Udp(udp))) => {
+            let header = ip.header();
+            let wanted = udp.to_header().calc_checksum_ipv6_raw(
+                header.source(),
+                header.destination(),
+                udp.payload(),
+            )?;
+            (wanted, udp.checksum(), "UDP")
+        }
+        (_, Some(TransportSlice::Icmpv4(icmp))) => {
             let wanted = icmp.icmp_type().calc_checksum(icmp.payload());
-            ensure!(icmp.checksum() == wanted, "ICMP checksum");
+            (wanted, icmp.checksum(), "ICMP")
         }
-        _ => (),
-    }
+        (Some(NetSlice::Ipv6(ip)), Some(TransportSlice::Icmpv6(icmp))) => {
+            let header = ip.header();
+            let right = icmp.is_checksum_valid(header.source(), header.destination());
+            (u16::from(!right), 0, "ICMPv6")
+        }
+        _ => return Ok(()),
+    };
+    ensure!(got == wanted, "{what} checksum {got:04x}, not {wanted:04x}");
     Ok(())
 }

@@ -48,11 +48,11 @@ fn every_example_is_understood() {
                 .or(line.find(" | "))
                 .or(line.find(" && "))
                 .or(line.find(" > "));
-            let words = line[..end.unwrap_or(line.len())]
-                .split_whitespace()
-                .take_while(|word| *word != ">");
+            // Quotes are the shell's.
+            let words = line[..end.unwrap_or(line.len())].replace('\'', "");
             let words: Vec<&str> = words
-                .take_while(|word| *word != "|" && *word != "&&")
+                .split_whitespace()
+                .take_while(|word| !matches!(*word, ">" | "|" | "&&"))
                 .collect();
             if let Err(error) = Cli::try_parse_from(&words) {
                 panic!("`{line}` of {}: {error}", command.get_name());

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use lb_api::wire::{Document, Protocol, Service};
 use lb_core::intent::Source;
+use lb_core::service::Ports;
 
 use crate::document::{Files, key};
 use crate::edit::edit;
@@ -22,7 +22,7 @@ use crate::words;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "\
-All of them are deleted, or none. With -f what counts is vip, port and protocol; the rest of
+All of them are deleted, or none. With -f what counts is vip, ports and protocol; the rest of
 a service may differ. Their connections end; other services aren't touched.
 
 Examples:
@@ -55,19 +55,32 @@ enum What {
 Examples:
   loxictl delete lb 20.20.20.1 --tcp=2020
   loxictl delete lb 20.20.20.1 --tcp=80,443 --udp=53
+  loxictl delete lb 20.20.20.1 --tcp=5000-5999 --udp=any
+  loxictl delete lb 20.20.20.1 --port=80 --protocol=tcp
+  loxictl delete lb 20.20.20.9 --protocol=icmp
   loxictl delete lb --name=web")]
 struct DeleteLb {
     /// The address that clients connect to
     #[arg(value_name = "VIP", required_unless_present = "name")]
     vip: Option<IpAddr>,
 
-    /// TCP ports of the services
-    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = words::port, requires = "vip")]
-    tcp: Vec<NonZeroU16>,
+    /// TCP ports of the services: PORT, FIRST-LAST or any, as they were created
+    #[arg(long, value_name = "PORTS", value_delimiter = ',', value_parser = words::ports, requires = "vip")]
+    tcp: Vec<Ports>,
 
     /// UDP ports of the services
-    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = words::port, requires = "vip")]
-    udp: Vec<NonZeroU16>,
+    #[arg(long, value_name = "PORTS", value_delimiter = ',', value_parser = words::ports, requires = "vip")]
+    udp: Vec<Ports>,
+
+    /// Ports of one service
+    #[arg(long, value_name = "PORTS", value_parser = words::ports, requires = "vip",
+          conflicts_with_all = ["tcp", "udp"])]
+    port: Option<Ports>,
+
+    /// With --port: tcp (if not said) or udp. Without: icmp
+    #[arg(long, value_name = "PROTOCOL", value_parser = words::protocol, requires = "vip",
+          conflicts_with_all = ["tcp", "udp"])]
+    protocol: Option<Protocol>,
 
     /// The service of this name, instead of VIP and ports
     #[arg(long, conflicts_with = "vip")]
@@ -135,19 +148,30 @@ impl DeleteLb {
         }
         let Some(vip) = self.vip else {
             return Err(Failure::usage(
-                "which service? VIP with --tcp or --udp, or --name",
+                "which service? VIP with --tcp, --udp or --port, or --name",
             ));
         };
+        let one = match (self.protocol, self.port) {
+            (Some(Protocol::Icmp), None) => Some((Protocol::Icmp, Ports::None)),
+            (Some(Protocol::Icmp), Some(_)) => {
+                return Err(Failure::usage("icmp has no ports: leave out --port"));
+            }
+            (protocol, Some(ports)) => Some((protocol.unwrap_or(Protocol::Tcp), ports)),
+            (_, None) => None,
+        };
+        if let Some((protocol, ports)) = one {
+            return Ok(vec![Target::Key(words::key(vip, ports, protocol))]);
+        }
         if self.tcp.is_empty() && self.udp.is_empty() {
             return Err(Failure::usage(format!(
-                "which service of {vip}? --tcp=PORT or --udp=PORT"
+                "which service of {vip}? --tcp=PORT, --udp=PORT, --port=PORT or --protocol=icmp"
             ))
             .remedy("`loxictl get lb` lists them"));
         }
-        let tcp = self.tcp.iter().map(|port| (port, Protocol::Tcp));
-        let all = tcp.chain(self.udp.iter().map(|port| (port, Protocol::Udp)));
+        let tcp = self.tcp.iter().map(|ports| (ports, Protocol::Tcp));
+        let all = tcp.chain(self.udp.iter().map(|ports| (ports, Protocol::Udp)));
         Ok(all
-            .map(|(port, protocol)| Target::Key(words::key(vip, *port, protocol)))
+            .map(|(ports, protocol)| Target::Key(words::key(vip, *ports, protocol)))
             .collect())
     }
 }

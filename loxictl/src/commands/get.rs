@@ -41,12 +41,15 @@ enum What {
 #[command(after_help = "\
 BACKENDS counts those that take connections, of all. ACTIVE connections live; CONNECTIONS
 counts all that were begun. PROGRAMMED is True, or has the reason why the service isn't
-forwarded; -o wide has a message, too. IN is from clients, OUT is to clients.
+forwarded; -o wide has a message, too. IN is from clients, OUT is to clients (which backends
+with direct return, modes dsr, ipip and gue, answer without this box). DRAINING counts
+backends of weight 0, and the connections that they still have.
 
 Examples:
   loxictl get lb
   loxictl get lb 20.20.20.1                  all services of a VIP
   loxictl get lb 20.20.20.1:2020/tcp -o yaml   one service: what it says and how it is
+  loxictl get lb '[2001:db8::80]:5000-5999/udp'
   loxictl get lb web                         the service of that name")]
 struct GetServices {
     /// A key (20.20.20.1:2020/tcp), a VIP or a name; all services if not said
@@ -65,7 +68,10 @@ struct GetServices {
 #[derive(Args, Debug)]
 #[command(visible_aliases = ["endpoint", "endpoints", "backend", "backends"])]
 #[command(after_help = "\
-Counters are of all services that lead to the backend.
+Counters are of all services that lead to the backend. ACTIVE are connections that live: a
+backend that drains (weight 0) can be stopped when it has none left. With -o wide: LOAD is
+what --select=lc goes by, and what may not exceed MAX: connections, those that rest for a
+while after their end included. A backend is full while it has as many as it may.
 
 Examples:
   loxictl get ep
@@ -170,7 +176,7 @@ impl GetServices {
                 &services,
                 "service",
                 wanted,
-                "`loxictl get lb` lists all; a key is VIP:PORT/PROTOCOL",
+                "`loxictl get lb` lists all; a key is VIP:PORTS/PROTOCOL",
             )?;
         }
         show(
@@ -198,7 +204,7 @@ impl GetBackends {
                 &services,
                 "service",
                 wanted,
-                "`loxictl get lb` lists all; a key is VIP:PORT/PROTOCOL",
+                "`loxictl get lb` lists all; a key is VIP:PORTS/PROTOCOL",
             )?;
             backends.retain(|backend| {
                 services.iter().any(|service| {

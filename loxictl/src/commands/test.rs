@@ -8,19 +8,22 @@
 //!   throw-away namespace          the box's namespace
 //!   eth0 198.18.x.2/30  ──veth──  lxtPID 198.18.x.1/30 + XDP ──> backend
 //! ```
+//! With an IPv6 service the addresses are of 2001:2::/48.
+//!
 //! The namespace belongs to a thread of this process: when that ends, however it ends, the kernel
 //! removes namespace and veth pair.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
 use lb_api::client::ConnectionsRequest;
-use lb_api::wire::{AttachMode, Connection, Protocol, ReasonCount, ServiceStatus};
+use lb_api::wire::{AttachMode, Connection, Mode, Protocol, ReasonCount, ServiceStatus};
+use lb_core::service::{Ports, ServiceKey};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Failure, Result};
-use crate::listing::{protocol, trouble};
+use crate::listing::trouble;
 use crate::output::Format;
 use crate::session::Session;
 
@@ -40,16 +43,19 @@ interface, connects to the service from there, says who answered, and removes ev
 (The box's own packets don't pass the program, so `curl VIP` on the box proves nothing.)
 Needs root, and the programs ip and ethtool.
 
-The client's address is of 198.18.0.0/15 (for testing, RFC 2544). With mode dnat a backend
-sees that address, and must route its replies to it through this box: if it doesn't, the
-test times out, while clients whose replies do come back this way are served.
+The client's address is of 198.18.0.0/15 or 2001:2::/48 (for testing, RFC 2544, RFC 5180).
+With mode dnat a backend sees that address, and must route its replies to it through this
+box: if it doesn't, the test times out, while clients whose replies do come back this way are
+served. With direct return (dsr, ipip, gue) the backend must have a route to it, too, though
+replies don't pass the program.
 
 Examples:
   loxictl test 20.20.20.1:2020
+  loxictl test '[2001:db8::80]:443'          IPv6 stands in brackets
   loxictl test 20.20.20.1:53/udp             sends an empty datagram; an answer is not expected
   loxictl test 20.20.20.1:2020 --network 10.9.9.0/30   if backends route only this to us")]
 pub struct Test {
-    /// The service: VIP:PORT, /tcp unless it says /udp
+    /// A port of a service: VIP:PORT (an IPv6 VIP in brackets), /tcp unless it says /udp
     #[arg(value_name = "VIP:PORT[/PROTOCOL]", value_parser = target)]
     target: Target,
 
@@ -58,17 +64,17 @@ pub struct Test {
     timeout: u64,
 
     /// Four addresses that nobody uses, for the two ends; the client gets the third, the box the second
-    #[arg(long, value_name = "NETWORK/30", value_parser = network::parse)]
+    #[arg(long, value_name = "NETWORK/30|NETWORK6/126", value_parser = network::parse)]
     network: Option<Network>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
-    vip: SocketAddrV4,
+    vip: SocketAddr,
     protocol: Protocol,
 }
 
-/// `20.20.20.1:2020`, `20.20.20.1:53/udp`.
+/// `20.20.20.1:2020`, `[2001:db8::80]:53/udp`.
 fn target(text: &str) -> std::result::Result<Target, String> {
     let (vip, word) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = match word {
@@ -77,16 +83,33 @@ fn target(text: &str) -> std::result::Result<Target, String> {
         _ => return Err(format!("unknown protocol `{word}`: tcp or udp")),
     };
     match vip.parse() {
-        Ok(SocketAddr::V4(vip)) if vip.port() != 0 => Ok(Target { vip, protocol }),
-        Ok(SocketAddr::V4(_)) => Err("`0` is not a port: 1 to 65535".into()),
-        Ok(SocketAddr::V6(_)) => Err("only IPv4 services can be tested".into()),
-        Err(_) => Err(format!("`{vip}` is not VIP:PORT, such as 20.20.20.1:2020")),
+        Ok(SocketAddr::V6(vip)) if vip.scope_id() != 0 => {
+            Err(format!("`{vip}` is of a link: a VIP is not"))
+        }
+        Ok(vip) if vip.port() != 0 => Ok(Target { vip, protocol }),
+        Ok(_) => Err("`0` is not a port: 1 to 65535".into()),
+        Err(_) => Err(format!(
+            "`{vip}` is not VIP:PORT, such as 20.20.20.1:2020 or [2001:db8::80]:2020"
+        )),
+    }
+}
+
+impl Target {
+    /// Whether the service of a key takes it: lower ones go before higher ones.
+    fn rank(self, key: &str) -> Option<u8> {
+        let key: ServiceKey = key.parse().ok()?;
+        let is_here = key.vip == self.vip.ip() && key.protocol == self.protocol.into();
+        let rank = match key.ports {
+            Ports::Any => 1,
+            _ => 0,
+        };
+        (is_here && key.ports.contains(self.vip.port())).then_some(rank)
     }
 }
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.vip, protocol(self.protocol))
+        write!(f, "{}/{}", self.vip, self.protocol.as_str())
     }
 }
 
@@ -101,8 +124,12 @@ impl Test {
                 .remedy("sudo loxictl test ..."));
         }
         let network = match self.network {
-            Some(network) => network,
-            None => network::free()?,
+            Some(network) if network.is_ipv4() == self.target.vip.is_ipv4() => network,
+            Some(_) => {
+                return Err(Failure::usage("--network is not of the family of the VIP")
+                    .remedy("leave it out, or give one like 10.9.9.0/30 for IPv4, 2001:db8:9::/126 for IPv6"));
+            }
+            None => network::free(self.target.vip.is_ipv4())?,
         };
         let client = Client::start(network)?;
         let mut interrupted = Interrupt::new()?;
@@ -121,13 +148,14 @@ impl Test {
     }
 
     async fn service(&self, session: &Session) -> Result<ServiceStatus> {
-        let key = self.target.to_string();
         let services = session.services().await?;
+        let rank = |service: &ServiceStatus| self.target.rank(&service.key);
         services
             .into_iter()
-            .find(|service| service.key == key)
+            .filter(|service| rank(service).is_some())
+            .min_by_key(rank)
             .ok_or_else(|| {
-                Failure::not_found(format!("there is no service {key}"))
+                Failure::not_found(format!("there is no service {}", self.target))
                     .remedy("`loxictl get lb` lists them")
             })
     }
@@ -155,7 +183,7 @@ impl Test {
     async fn connection(&self, session: &Session, outcome: &Outcome) -> Result<Option<Connection>> {
         let request = ConnectionsRequest {
             client: Some(outcome.client.clone()),
-            protocol: Some(protocol(self.target.protocol).into()),
+            protocol: Some(self.target.protocol.as_str().into()),
             ..Default::default()
         };
         session.first_connection(request).await
@@ -174,10 +202,26 @@ impl Test {
                 .remedy(format!("`loxictl get ep --service {}` shows whether a backend can take it", service.key))),
             (Answer::Refused(_), Some(connection)) => Err(Failure::runtime(format!("the backend {} refused the connection", connection.backend))
                 .remedy("does its server run, and listen on that port?")),
+            (_, Some(connection)) if service.spec.mode.is_one_sided() => Err(Failure::runtime(format!("the backend {} got it, and no answer came back within {} s", connection.backend, self.timeout))
+                .remedy(one_sided_remedy(service.spec.mode))),
             (_, Some(connection)) => Err(Failure::runtime(format!("the backend {} did not answer within {} s", connection.backend, self.timeout))
                 .remedy("does it run, and does it route replies to the client's address through this box (dnat), or to this box at all?")),
             (_, None) => Err(Failure::runtime(format!("no answer within {} s, and no backend was chosen", self.timeout))
                 .remedy("the counters that grew say why; see also `loxictl status`")),
+        }
+    }
+}
+
+/// What a backend that answers clients itself must do.
+fn one_sided_remedy(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Dsr => {
+            "does it have the VIP as an address of its own (and not answer ARP or ND for it), a server on it, \
+             and a route to the client's address?"
+        }
+        _ => {
+            "does it decapsulate, have the VIP as an address of its own, a server on it, \
+             and a route to the client's address?"
         }
     }
 }
@@ -202,6 +246,9 @@ impl Found {
                 text += &format!("  backend   {}\n", connection.backend);
                 text += &format!("  sees      {} as the client\n", connection.source);
                 text += &format!("  state     {}\n", connection.state.as_str());
+                if connection.one_sided {
+                    text += "  replies   come from the backend itself, not through this box\n";
+                }
             }
             None => text += "  backend   none: the table of connections has no such connection\n",
         }

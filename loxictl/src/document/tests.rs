@@ -82,13 +82,18 @@ fn wrong_files_are_errors_that_say_what_and_where() {
         ("a.json", "services: []", "a.json: line 1"),
         (
             "a.yaml",
-            "services:\n  - { vip: 1.1.1.1, port: 0, protocol: tcp }\n",
-            "a.yaml: services[0].port: 0",
+            "services:\n  - { vip: 1.1.1.1, port: 65536, protocol: tcp }\n",
+            "a.yaml: services[0].port: port 65536",
         ),
         (
             "a.yaml",
             "services:\n  - { vip: 1.1.1.1, port: 1, protocol: icmp }\n",
-            "icmp",
+            "a.yaml: services[0].port: port 1 with protocol icmp",
+        ),
+        (
+            "a.yaml",
+            "services:\n  - { vip: 1.1.1.1, port: 1, protocol: sctp }\n",
+            "sctp",
         ),
     ] {
         let directory = directory(&[(file, text)]);
@@ -142,4 +147,18 @@ fn a_key_has_one_spelling() {
         parsed(&service("\"2001:DB8:0::1\"", 80, "")),
         "[2001:db8::1]:80/tcp"
     );
+    assert_eq!(
+        parsed(&service("20.20.20.1", 80, ", portMax: 90")),
+        "20.20.20.1:80-90/tcp"
+    );
+    assert_eq!(
+        parsed(&service("20.20.20.1", 80, ", portMax: 80")),
+        "20.20.20.1:80/tcp"
+    );
+    assert_eq!(
+        parsed(&service("\"2001:db8::1\"", 0, "")),
+        "[2001:db8::1]:*/tcp"
+    );
+    let ping = "services: [{ vip: \"2001:db8:0::1\", protocol: icmp }]";
+    assert_eq!(parsed(ping), "2001:db8::1/icmp");
 }

@@ -30,7 +30,7 @@ fn a_service_that_is_not_forwarded_has_the_reason_in_its_row() {
          20.20.20.1:2020/tcp   web    onearm   rr       0/1        2        3             False(NextHopUnresolved)\n"
     );
     let wide = Table::new(ServiceStatus::COLUMNS, true, false).block([row]);
-    let words = "5    4     500        400         1         60s            drop         api      no answer to ARP from 31.31.31.1";
+    let words = "5    4     500        400         1         -          60s            -         drop         api      no answer to ARP from 31.31.31.1";
     assert!(wide.contains(words), "{wide}");
 }
 
@@ -78,8 +78,39 @@ fn rows_have_a_value_for_every_column() {
 }
 
 #[test]
-fn an_ipv6_backend_is_in_brackets() {
+fn an_ipv6_backend_is_in_brackets_if_it_has_a_port() {
     let mut backend = service(UNRESOLVED).backends.remove(0);
     backend.address = "2001:db8::1".into();
     assert_eq!(end(&backend), "[2001:db8::1]:8080");
+    backend.port = None;
+    assert_eq!(end(&backend), "2001:db8::1");
+}
+
+#[test]
+fn a_service_says_how_many_connections_its_draining_backends_still_have() {
+    let mut service = service(UNRESOLVED);
+    assert_eq!(draining(&service.backends), Cell::from("-"));
+    let mut draining_one = service.backends[0].clone();
+    draining_one.state = BackendState::Draining;
+    draining_one.traffic.active_connections = 36;
+    service
+        .backends
+        .extend([draining_one.clone(), draining_one]);
+    assert_eq!(
+        draining(&service.backends),
+        Cell::toned("2 (72 left)", Tone::Warning)
+    );
+}
+
+#[test]
+fn a_connection_with_direct_return_is_said_to_be_one_sided() {
+    let connection: Connection = lb_api::parse::yaml(
+        b"{ protocol: tcp, client: '[2001:db8::7]:4000', vip: '[2001:db8::80]:80', backend: '10.9.0.1', source: '[2001:db8::7]:4000',\
+          mode: ipip, oneSided: true, state: established, idle: 1, timeout: 30, packets: 1, bytes: 60 }",
+    )
+    .unwrap();
+    let table = Table::new(Connection::COLUMNS, true, false).block([connection.cells()]);
+    assert!(table.contains("established (one-sided)"), "{table}");
+    assert!(table.contains("[2001:db8::7]:4000"), "{table}");
+    assert!(table.contains("ipip"), "{table}");
 }

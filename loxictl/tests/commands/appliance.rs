@@ -271,6 +271,7 @@ fn connections(query: &ConnectionsQuery) -> ConnectionsFound {
         backend: "31.31.31.1:8080".into(),
         source: "20.20.20.1:50000".into(),
         mode: None,
+        one_sided: false,
         state: ConnectionState::Established,
         idle: 1,
         timeout: 240,
@@ -295,8 +296,11 @@ fn published(state: &State) -> State {
                 .enumerate()
                 .map(|(index, backend)| BackendStatus {
                     address: backend.address.clone(),
-                    port: backend.port.try_into().expect("it was checked"),
+                    port: backend
+                        .port
+                        .map(|port| port.try_into().expect("it was checked")),
                     weight: backend.weight.try_into().expect("it was checked"),
+                    max_connections: None,
                     state: if index == 0 {
                         BackendState::Active
                     } else {
@@ -307,6 +311,7 @@ fn published(state: &State) -> State {
                     } else {
                         "no answer to ARP".into()
                     },
+                    load: 0,
                     traffic: Traffic {
                         connections: 6,
                         active_connections: 1,
@@ -352,6 +357,8 @@ fn interface(name: &str, message: &str) -> InterfaceStatus {
     InterfaceStatus {
         name: name.into(),
         ifindex: 2,
+        vlan: None,
+        device: None,
         slot: None,
         mode: XdpMode::None,
         driver: Some("virtio_net".into()),

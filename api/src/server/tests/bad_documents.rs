@@ -15,6 +15,12 @@ fn only(members: &str) -> String {
     format!(r#"{{"services":[{{{members}}}]}}"#)
 }
 
+/// So many different ones.
+fn backends(count: u32) -> String {
+    let backend = |number| format!(r#"{{"address":"10.0.{}.{}"}}"#, number / 256, number % 256);
+    (1..=count).map(backend).collect::<Vec<_>>().join(",")
+}
+
 /// Status, field, and a part of the text.
 pub(super) type Expected = (u16, &'static str, &'static str);
 
@@ -64,7 +70,7 @@ fn documents() -> Vec<(String, Expected)> {
         ),
         (
             only(r#""vip":"20.20.20.1","protocol":"udp""#),
-            (400, "services[0]", "missing field `port`"),
+            (422, "services[0].port", "a udp service needs a port"),
         ),
         (
             only(r#""vip":"20.20.20.1","port":1"#),
@@ -96,12 +102,24 @@ fn documents() -> Vec<(String, Expected)> {
             (400, "services[0].protocol", "unknown variant `sctp`"),
         ),
         (
-            with(r#","mode":"dsr""#),
-            (400, "services[0].mode", "unknown variant `dsr`"),
+            with(r#","mode":"snat""#),
+            (400, "services[0].mode", "unknown variant `snat`"),
         ),
         (
-            with(r#","select":"lc""#),
-            (400, "services[0].select", "unknown variant `lc`"),
+            with(r#","select":"best""#),
+            (400, "services[0].select", "unknown variant `best`"),
+        ),
+        (
+            with(r#","persist":"5m""#),
+            (400, "services[0].persist", "invalid type"),
+        ),
+        (
+            with(r#","allowedSources":"10.0.0.0/8""#),
+            (400, "services[0].allowedSources", "invalid type"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":"80-90","protocol":"udp""#),
+            (400, "services[0].port", "invalid type"),
         ),
         (
             with(r#","noBackend":"eat""#),
@@ -125,8 +143,24 @@ fn documents() -> Vec<(String, Expected)> {
             (422, "services[0].vip", "is not an address"),
         ),
         (
-            only(r#""vip":"2001:db8::1","port":1,"protocol":"udp""#),
-            (422, "services[0].vip", "IPv6"),
+            only(r#""vip":"[2001:db8::1]","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "stands without brackets"),
+        ),
+        (
+            only(r#""vip":"fe80::1","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "fe80::1"),
+        ),
+        (
+            only(r#""vip":"ff02::1","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "multicast"),
+        ),
+        (
+            only(r#""vip":"::","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "unspecified"),
+        ),
+        (
+            only(r#""vip":"::ffff:1.2.3.4","port":1,"protocol":"udp""#),
+            (422, "services[0].vip", "1.2.3.4"),
         ),
         (
             only(r#""vip":"0.0.0.0","port":1,"protocol":"udp""#),
@@ -141,12 +175,170 @@ fn documents() -> Vec<(String, Expected)> {
             (422, "services[0].vip", "loopback"),
         ),
         (
-            only(r#""vip":"1.2.3.4","port":0,"protocol":"udp""#),
-            (422, "services[0].port", "0 is out of range"),
-        ),
-        (
             only(r#""vip":"1.2.3.4","port":65536,"protocol":"udp""#),
             (422, "services[0].port", "1 to 65535"),
+        ),
+        // Ports.
+        (
+            with(r#","portMax":79"#),
+            (422, "services[0].portMax", "portMax 79 is below port 80"),
+        ),
+        (
+            with(r#","portMax":65536"#),
+            (
+                422,
+                "services[0].portMax",
+                "portMax 65536 is not from 1 to 65535",
+            ),
+        ),
+        (
+            with(r#","portMax":-1"#),
+            (422, "services[0].portMax", "-1 is out of range"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":0,"portMax":9,"protocol":"udp""#),
+            (422, "services[0].portMax", "port 0, which is any port"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","portMax":9,"protocol":"udp""#),
+            (422, "services[0].port", "needs a port"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","port":7,"protocol":"icmp""#),
+            (422, "services[0].port", "icmp, which has no ports"),
+        ),
+        (
+            only(r#""vip":"1.2.3.4","protocol":"icmp","backends":[{"address":"1.2.3.5"}]"#),
+            (422, "services[0].backends", "leave backends out"),
+        ),
+        (
+            with(r#","portMax":90,"backends":[{"address":"1.2.3.4","port":8080}]"#),
+            (
+                422,
+                "services[0].backends[0].port",
+                "leave the backend's port out",
+            ),
+        ),
+        (
+            only(
+                r#""vip":"1.2.3.4","port":0,"protocol":"udp","backends":[{"address":"1.2.3.5","port":53}]"#,
+            ),
+            (
+                422,
+                "services[0].backends[0].port",
+                "1.2.3.5:53 has a port, but the service 1.2.3.4:*/udp has many",
+            ),
+        ),
+        // Modes.
+        (
+            with(r#","mode":"dsr","backends":[{"address":"1.2.3.4","port":8080}]"#),
+            (
+                422,
+                "services[0].backends[0].port",
+                "mode dsr does not change ports",
+            ),
+        ),
+        (
+            with(r#","mode":"ipip","backends":[{"address":"1.2.3.4","port":8080}]"#),
+            (
+                422,
+                "services[0].backends[0].port",
+                "mode ipip does not change ports",
+            ),
+        ),
+        (
+            with(r#","mode":"gue","tunnelPort":0"#),
+            (422, "services[0].tunnelPort", "tunnelPort 0 is not from 1"),
+        ),
+        (
+            with(r#","mode":"gue","tunnelPort":65536"#),
+            (422, "services[0].tunnelPort", "not from 1 to 65535"),
+        ),
+        (
+            with(r#","mode":"gue","tunnelPort":-1"#),
+            (422, "services[0].tunnelPort", "-1 is out of range"),
+        ),
+        (
+            with(r#","tunnelPort":6080"#),
+            (422, "services[0].tunnelPort", "with mode dnat"),
+        ),
+        (
+            with(r#","mode":"dsr","mssClamp":1400"#),
+            (422, "services[0].mssClamp", "advmss"),
+        ),
+        (
+            with(r#","mssClamp":535"#),
+            (422, "services[0].mssClamp", "536 to 65495 bytes"),
+        ),
+        (
+            with(r#","mssClamp":65496"#),
+            (422, "services[0].mssClamp", "65496 is out of range"),
+        ),
+        // Selection and affinity.
+        (
+            with(r#","persist":0"#),
+            (422, "services[0].persist", "1 to 86400 seconds"),
+        ),
+        (
+            with(r#","persist":86401"#),
+            (422, "services[0].persist", "86401 is out of range"),
+        ),
+        (
+            with(r#","persist":-1"#),
+            (422, "services[0].persist", "-1 is out of range"),
+        ),
+        (
+            with(r#","persist":60,"select":"rr""#),
+            (422, "services[0].persist", "use select maglev"),
+        ),
+        (
+            with(r#","persist":60,"select":"lc""#),
+            (422, "services[0].persist", "use select maglev"),
+        ),
+        (
+            with(r#","select":"lc","maglevSize":251"#),
+            (422, "services[0].maglevSize", "select: lc"),
+        ),
+        (
+            with(&format!(r#","select":"lc","backends":[{}]"#, backends(257))),
+            (
+                422,
+                "services[0].backends",
+                "257 backends are more than 256",
+            ),
+        ),
+        // Sources.
+        (
+            with(r#","allowedSources":["10.0.0.0/8","10.0.0.1/8"]"#),
+            (422, "services[0].allowedSources[1]", "write 10.0.0.0/8"),
+        ),
+        (
+            with(r#","deniedSources":["10.0.0.0"]"#),
+            (422, "services[0].deniedSources[0]", "ADDRESS/LENGTH"),
+        ),
+        (
+            with(r#","deniedSources":["10.0.0.0/33"]"#),
+            (422, "services[0].deniedSources[0]", "length 33"),
+        ),
+        (
+            with(r#","deniedSources":["10.0.0.0/8","10.0.0.0/8"]"#),
+            (422, "services[0].deniedSources[1]", "there twice"),
+        ),
+        (
+            with(r#","allowedSources":["10.0.0.0/8","2001:db8::/32"]"#),
+            (
+                422,
+                "services[0].allowedSources",
+                "2001:db8::/32 is not of the family",
+            ),
+        ),
+        (
+            with(r#","allowedSources":["10.0.0.0/8"],"deniedSources":["10.0.0.0/8"]"#),
+            (
+                422,
+                "services[0].deniedSources",
+                "in allowedSources and in deniedSources",
+            ),
         ),
         (
             only(r#""vip":"1.2.3.4","port":-1,"protocol":"udp""#),
@@ -192,7 +384,41 @@ fn documents() -> Vec<(String, Expected)> {
         ),
         (
             with(r#","backends":[{"address":"2001:db8::1","port":1}]"#),
-            (422, "services[0].backends[0].address", "family"),
+            (422, "services[0].backends[0].address", "use a tunnel"),
+        ),
+        (
+            only(
+                r#""vip":"2001:db8::1","port":1,"protocol":"udp","backends":[{"address":"1.2.3.4"}]"#,
+            ),
+            (
+                422,
+                "services[0].backends[0].address",
+                "not of the family of its VIP 2001:db8::1",
+            ),
+        ),
+        (
+            with(r#","mode":"dsr","backends":[{"address":"2001:db8::1"}]"#),
+            (422, "services[0].backends[0].address", "mode dsr"),
+        ),
+        (
+            with(r#","backends":[{"address":"1.2.3.4","maxConnections":0}]"#),
+            (
+                422,
+                "services[0].backends[0].maxConnections",
+                "0 is out of range",
+            ),
+        ),
+        (
+            with(r#","backends":[{"address":"1.2.3.4","maxConnections":4294967296}]"#),
+            (
+                422,
+                "services[0].backends[0].maxConnections",
+                "1 to 4294967295",
+            ),
+        ),
+        (
+            with(r#","backends":[{"address":"1.2.3.4"},{"address":"1.2.3.4","port":80}]"#),
+            (422, "services[0].backends[1]", "twice"),
         ),
         (
             with(r#","backends":[{"address":"224.0.0.1","port":1}]"#),
@@ -222,6 +448,16 @@ fn documents() -> Vec<(String, Expected)> {
         (
             format!(r#"{{"services":[{{{SERVICE}}},{{{SERVICE}}}]}}"#),
             (422, "services[1]", "twice"),
+        ),
+        (
+            format!(
+                r#"{{"services":[{{{SERVICE},"portMax":90}},{{"vip":"20.20.20.1","port":90,"portMax":99,"protocol":"tcp"}}]}}"#
+            ),
+            (
+                422,
+                "services[1]",
+                "20.20.20.1:90-99/tcp overlap those of 20.20.20.1:80-90/tcp",
+            ),
         ),
         (
             format!(
@@ -264,7 +500,7 @@ async fn a_bad_document_is_refused_with_its_place_and_nothing_changes() {
 async fn everything_wrong_with_a_document_is_said_at_once() {
     let (router, _fake) = server();
     let body = only(
-        r#""vip":"x","port":0,"protocol":"tcp","idleTimeout":0,"backends":[{"address":"y","port":1,"weight":2000}]"#,
+        r#""vip":"x","port":70000,"protocol":"tcp","idleTimeout":0,"persist":0,"allowedSources":["z"],"backends":[{"address":"y","port":1,"weight":2000}]"#,
     );
     let error = ask(&router, "PUT /v1/documents/api", &body).await.json()["error"].clone();
     let fields: Vec<&str> = error["details"]
@@ -278,7 +514,9 @@ async fn everything_wrong_with_a_document_is_said_at_once() {
         [
             "services[0].vip",
             "services[0].port",
+            "services[0].persist",
             "services[0].idleTimeout",
+            "services[0].allowedSources[0]",
             "services[0].backends[0].address",
             "services[0].backends[0].weight",
         ]
@@ -289,7 +527,7 @@ async fn everything_wrong_with_a_document_is_said_at_once() {
 #[tokio::test]
 async fn ten_thousand_problems_do_not_make_ten_thousand_lines() {
     let (router, _fake) = server();
-    let bad = vec![r#"{"vip":"x","port":0,"protocol":"tcp"}"#; 10_000].join(",");
+    let bad = vec![r#"{"vip":"x","port":70000,"protocol":"tcp"}"#; 10_000].join(",");
     let answer = ask(
         &router,
         "PUT /v1/documents/api",

@@ -58,7 +58,7 @@ async fn a_bad_line_or_body_of_any_route_is_refused_and_nothing_changes() {
         (
             "GET /v1/services/20.20.20.1/0/tcp".into(),
             "",
-            (422, "port", "0 is out of range"),
+            (422, "port", "port 0 in `0` is not a port"),
         ),
         (
             "GET /v1/services/20.20.20.1/x/tcp".into(),
@@ -69,6 +69,21 @@ async fn a_bad_line_or_body_of_any_route_is_refused_and_nothing_changes() {
             "GET /v1/services/20.20.20.1/80/sctp".into(),
             "",
             (422, "protocol", "sctp"),
+        ),
+        (
+            "GET /v1/services/20.20.20.1/90-80/tcp".into(),
+            "",
+            (422, "port", "write the lower port first"),
+        ),
+        (
+            "GET /v1/services/20.20.20.1/80/icmp".into(),
+            "",
+            (422, "port", "icmp, which has no ports"),
+        ),
+        (
+            "GET /v1/services/[2001:db8::g]/80/tcp".into(),
+            "",
+            (422, "vip", "not an address"),
         ),
         (
             "GET /v1/services/20.20.20.1/81/tcp".into(),
@@ -89,8 +104,13 @@ async fn a_bad_line_or_body_of_any_route_is_refused_and_nothing_changes() {
         ("POST /v1/services".into(), "{}", (400, "", "missing field")),
         (
             "POST /v1/services".into(),
-            r#"{"vip":"1.2.3.4","port":0,"protocol":"tcp"}"#,
-            (422, "port", "out of range"),
+            r#"{"vip":"1.2.3.4","port":65536,"protocol":"tcp"}"#,
+            (422, "port", "port 65536 is not from 0 to 65535"),
+        ),
+        (
+            "POST /v1/services".into(),
+            r#"{"vip":"20.20.20.1","port":2000,"portMax":3000,"protocol":"tcp"}"#,
+            (422, "port", "overlap"),
         ),
         (
             "POST /v1/services".into(),
@@ -111,7 +131,12 @@ async fn a_bad_line_or_body_of_any_route_is_refused_and_nothing_changes() {
         (
             format!("PUT {key}/backends/31.31.31.1/0"),
             r#"{"weight":1}"#,
-            (422, "port", "out of range"),
+            (422, "port", "`0` is not the port of a backend"),
+        ),
+        (
+            format!("PUT {key}/backends/31.31.31.1/80"),
+            r#"{"weight":1,"maxConnections":0}"#,
+            (422, "maxConnections", "1 to 4294967295"),
         ),
         (
             format!("PUT {key}/backends/31.31.31.1/80"),
@@ -225,6 +250,11 @@ async fn a_bad_line_or_body_of_any_route_is_refused_and_nothing_changes() {
             "GET /v1/connections?backend=1.2.3.4:0".into(),
             "",
             (422, "backend", "address or address:port"),
+        ),
+        (
+            "GET /v1/connections?protocol=icmp".into(),
+            "",
+            (422, "protocol", "tcp or udp"),
         ),
         (
             "GET /v1/connections?protocol=sctp".into(),

@@ -233,6 +233,8 @@ impl Daemon {
         InterfaceStatus {
             name: name.into(),
             ifindex: 2,
+            vlan: None,
+            device: None,
             slot: attached.then_some(0),
             mode: if attached {
                 XdpMode::Native
@@ -260,12 +262,14 @@ fn statuses(source: &Source, stored: &StoredDocument) -> Vec<ServiceStatus> {
         backends: service
             .backends
             .iter()
-            .map(|(endpoint, weight)| BackendStatus {
+            .map(|(endpoint, share)| BackendStatus {
                 address: endpoint.addr.to_string(),
-                port: endpoint.port.get(),
-                weight: weight.get(),
+                port: endpoint.port.map(Into::into),
+                weight: share.weight.get(),
+                max_connections: share.max_connections.map(Into::into),
                 state: BackendState::Active,
                 message: String::new(),
+                load: 0,
                 traffic: Traffic::default(),
             })
             .collect(),
@@ -282,6 +286,7 @@ fn connection(number: u64) -> Connection {
         backend: "31.31.31.1:8080".into(),
         source: format!("10.0.0.1:{number}"),
         mode: Some(Mode::Dnat),
+        one_sided: false,
         state: ConnectionState::Established,
         idle: 1,
         timeout: 1800,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 18] = [
     "/v1/documents",
     "/v1/documents/api",
     "/v1/documents/kube/x",
@@ -13,6 +13,10 @@ const PATHS: [&str; 14] = [
     "/v1/services/20.20.20.1/2020/tcp",
     "/v1/services/20.20.20.1/2020/tcp/backends",
     "/v1/services/20.20.20.1/2020/tcp/backends/31.31.31.1/80",
+    "/v1/services/20.20.20.1/80-90/tcp",
+    "/v1/services/[2001:db8::1]/*/udp",
+    "/v1/services/2001:db8::1/*/icmp",
+    "/v1/services/20.20.20.1/2020/tcp/backends/31.31.31.1/*",
     "/v1/backends",
     "/v1/interfaces",
     "/v1/interfaces/eth0",
@@ -24,7 +28,7 @@ const PATHS: [&str; 14] = [
 fn path() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => prop::sample::select(&PATHS[..]).prop_map(str::to_owned),
-        1 => "/v1/(documents|diff|services|interfaces)/[a-zA-Z0-9%/.:-]{0,40}",
+        1 => "/v1/(documents|diff|services|interfaces)/[a-zA-Z0-9%/.:*\\[\\]-]{0,40}",
         1 => "/v1/connections\\?[a-z0-9=&%.:+]{0,60}",
         1 => "/[!-~&&[^#?]]{0,30}",
     ]

@@ -215,6 +215,67 @@ async fn backends_are_added_weighed_and_removed() {
 }
 
 #[tokio::test]
+async fn services_of_every_kind_have_a_path() {
+    let (router, _fake) = server();
+    let table = [
+        (
+            r#"{"vip":"20.20.20.1","port":80,"portMax":90,"protocol":"tcp"}"#,
+            "20.20.20.1/80-90/tcp",
+            "20.20.20.1:80-90/tcp",
+        ),
+        (
+            r#"{"vip":"20.20.20.1","port":0,"protocol":"udp"}"#,
+            "20.20.20.1/*/udp",
+            "20.20.20.1:*/udp",
+        ),
+        (
+            r#"{"vip":"2001:db8::1","port":80,"protocol":"tcp"}"#,
+            "2001:db8::1/80/tcp",
+            "[2001:db8::1]:80/tcp",
+        ),
+        (
+            r#"{"vip":"2001:db8::1","protocol":"icmp"}"#,
+            "2001:db8::1/*/icmp",
+            "2001:db8::1/icmp",
+        ),
+    ];
+    for (body, path, key) in table {
+        let created = ask(&router, "POST /v1/services", body).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        let location = created.header("location").to_owned();
+        assert_eq!(location, format!("/v1/services/{path}"));
+        let bracketed = location.replace("2001:db8::1", "[2001:db8::1]");
+        let encoded = location.replace('*', "%2A").replace(':', "%3A");
+        for path in [&location, &bracketed, &encoded] {
+            let read = ask(&router, &format!("GET {path}"), "").await;
+            assert_eq!(read.status, 200, "{path}: {read:?}");
+            assert_eq!(read.json()["key"], key);
+        }
+        let query = format!("GET /v1/connections?service={}", key.replace('*', "%2A"));
+        assert_eq!(ask(&router, &query, "").await.status, 200, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_without_a_port_has_a_star_for_it() {
+    let (router, _fake) = server();
+    let body = r#"{"vip":"20.20.20.1","port":80,"portMax":90,"protocol":"tcp"}"#;
+    ask(&router, "POST /v1/services", body).await;
+    let service = "/v1/services/20.20.20.1/80-90/tcp";
+    let backend = format!("{service}/backends/31.31.31.1/*");
+    let share = r#"{"weight":2,"maxConnections":100}"#;
+    let put = ask(&router, &format!("PUT {backend}"), share).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    let list = ask(&router, &format!("GET {service}/backends"), "").await;
+    let shown = &list.json()["items"][0]["backend"];
+    assert_eq!(shown["address"], "31.31.31.1");
+    assert_eq!(shown.get("port"), None);
+    assert_eq!(shown["maxConnections"], 100);
+    let gone = ask(&router, &format!("DELETE {backend}"), "").await;
+    assert_eq!(gone.status, 200, "{gone:?}");
+}
+
+#[tokio::test]
 async fn what_another_document_has_is_not_edited_and_the_answer_names_it() {
     let remedies = [
         ("kube/prod", "change it in the cluster"),

@@ -105,7 +105,7 @@ async fn the_client_speaks_every_route() {
         let endpoint = "33.33.33.1:80".parse().unwrap();
         let weight = lb_core::service::Weight::new(7).unwrap();
         client
-            .put_backend(&key, &endpoint, weight, &plain)
+            .put_backend(&key, &endpoint, weight.into(), &plain)
             .await
             .unwrap();
         assert_eq!(client.backends().await.unwrap().items.len(), 3);

@@ -17,6 +17,11 @@ fn next(state: u32, direction: u32, protocol: u8, flags: u8) -> u32 {
     unsafe { c::lb_user_next_state(state, direction, protocol, flags) }
 }
 
+fn next_one_sided(state: u32, protocol: u8, flags: u8) -> u32 {
+    // SAFETY: a pure function.
+    unsafe { c::lb_user_next_state_one_sided(state, protocol, flags) }
+}
+
 fn live_states() -> impl Iterator<Item = u32> {
     LB_CONN_NEW..LB_CONN_STATE_COUNT
 }
@@ -97,6 +102,58 @@ fn udp_is_confirmed_by_the_first_reply_and_by_nothing_else() {
         };
         assert_eq!(next(state, REPLY, UDP, 0), reply);
     }
+}
+
+/// Every change of a one-sided flow's state there is, by state and flags; all else stays.
+fn change_one_sided(state: u32, flags: u8) -> Option<u32> {
+    let has = |flag: u8| flags & flag != 0;
+    let opens = has(SYN) && !has(ACK);
+    let plain = has(ACK) && !has(SYN);
+    match state {
+        LB_CONN_CLOSED => None,
+        LB_CONN_NEW | LB_CONN_ANSWERED if has(RST) => Some(LB_CONN_CLOSED),
+        _ if has(RST) => Some(LB_CONN_RESET),
+        LB_CONN_NEW if plain && has(FIN) => Some(LB_CONN_FIN_CLIENT),
+        LB_CONN_NEW if plain => Some(LB_CONN_ESTABLISHED),
+        LB_CONN_ESTABLISHED if has(FIN) && !has(SYN) => Some(LB_CONN_FIN_CLIENT),
+        LB_CONN_FIN_CLIENT if opens => Some(LB_CONN_ESTABLISHED),
+        LB_CONN_RESET if (opens || plain) && !has(FIN) => Some(LB_CONN_ESTABLISHED),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_state_of_a_one_sided_flow_changes_as_the_table_says() {
+    for state in live_states() {
+        for flags in 0..=255 {
+            let expected = change_one_sided(state, flags).unwrap_or(state);
+            let got = next_one_sided(state, TCP, flags);
+            assert_eq!(got, expected, "state {state} flags {flags:#x}");
+        }
+    }
+}
+
+#[test]
+fn a_syn_of_a_one_sided_flow_takes_no_confirmation_away() {
+    for state in live_states().filter(|&state| is_confirmed(state)) {
+        assert!(is_confirmed(next_one_sided(state, TCP, SYN)));
+    }
+}
+
+#[test]
+fn a_one_sided_handshake_is_not_confirmed_by_syns() {
+    for flags in [SYN, SYN | ACK, SYN | FIN] {
+        assert_eq!(next_one_sided(LB_CONN_NEW, TCP, flags), LB_CONN_NEW);
+    }
+}
+
+#[test]
+fn one_sided_udp_is_confirmed_by_its_third_packet() {
+    let second = next_one_sided(LB_CONN_NEW, UDP, 0);
+    assert!(!is_confirmed(second));
+    let third = next_one_sided(second, UDP, 0);
+    assert_eq!(third, LB_CONN_ESTABLISHED);
+    assert_eq!(next_one_sided(third, UDP, 0), LB_CONN_ESTABLISHED);
 }
 
 #[test]

@@ -82,7 +82,14 @@ fn a_single_address_has_no_halves() {
 #[test]
 fn only_reachable_unicast_addresses_are_served() {
     let check = |text: &str| check_unicast(text.parse().unwrap());
-    for text in ["1.0.0.0", "20.20.20.1", "10.255.255.255", "223.255.255.255"] {
+    for text in [
+        "1.0.0.0",
+        "20.20.20.1",
+        "10.255.255.255",
+        "223.255.255.255",
+        "2001:db8::1",
+        "fd00::1",
+    ] {
         assert_eq!(check(text), Ok(()), "{text}");
     }
     let refused = [
@@ -94,7 +101,9 @@ fn only_reachable_unicast_addresses_are_served() {
         ("255.255.255.255", "broadcast"),
         ("::", "unspecified"),
         ("ff02::1", "multicast"),
-        ("2001:db8::1", "not supported yet"),
+        ("::1", "loopback"),
+        ("fe80::1", "link-local"),
+        ("::ffff:10.0.0.1", "give 10.0.0.1"),
     ];
     for (text, rule) in refused {
         let error = check(text).unwrap_err().to_string();

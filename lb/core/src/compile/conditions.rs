@@ -1,10 +1,12 @@
 //! What a service's outcome and paths mean to a person.
 
+use std::net::IpAddr;
+
 use super::Towards;
 use super::rows::{Outcome, Rows};
-use crate::paths::Path;
+use crate::paths::{Path, Paths};
 use crate::plane::Limits;
-use crate::service::{Endpoint, Mode, NoBackend, Service, Weight};
+use crate::service::{Endpoint, Mode, NoBackend, Protocol, Service, Weight};
 use crate::status::*;
 use crate::tables::BackendKey;
 
@@ -17,11 +19,9 @@ pub(super) fn of(
     let backends = service
         .backends
         .iter()
-        .map(|(endpoint, weight)| {
-            (
-                *endpoint,
-                backend(service, *endpoint, *weight, rows, towards),
-            )
+        .map(|(endpoint, share)| {
+            let status = backend(service, *endpoint, share.weight, rows, towards);
+            (*endpoint, status)
         })
         .collect();
     let id = match outcome {
@@ -80,6 +80,10 @@ fn exceeded(limit: Limit, limits: &Limits, so: &str) -> Condition {
             "slots, a changed table's old and new ones",
         ),
         Limit::Members => (limits.members, "members, a changed list's old and new"),
+        Limit::Sources => (
+            limits.sources,
+            "boundaries of sources, a changed list's old and new",
+        ),
         Limit::RouteNodes => (limits.route_nodes, "nodes of routes"),
     };
     let message = format!("no room among {value} {what}: {so}; raise {limit}, or remove a service");
@@ -97,13 +101,16 @@ fn reachable(service: &Service, status: &ServiceStatus, towards: &Towards) -> Co
         NoBackend::Pass => "packets go to the box's own stack",
     };
     let yes = |message: String| no(ProgrammedReason::Programmed, message).yes();
+    if service.key.protocol == Protocol::Icmp {
+        return yes(format!("pings to {} are answered", service.key.vip));
+    }
     if service.backends.is_empty() {
         return yes(format!("there are no backends: {fate}"));
     }
     if service
         .backends
         .values()
-        .all(|weight| *weight == Weight::DRAIN)
+        .all(|share| share.weight == Weight::DRAIN)
     {
         return yes(format!(
             "all backends are drained (weight 0): {fate} unless of a connection"
@@ -120,7 +127,11 @@ fn reachable(service: &Service, status: &ServiceStatus, towards: &Towards) -> Co
     let unresolved = count(BackendState::Unresolved);
     let of = status.backends.len();
     if ready > 0 && unresolved == 0 {
-        return yes(format!("{ready} of {of} backends are ready"));
+        let ready = format!("{ready} of {of} backends are ready");
+        return yes(match narrow_tunnel(service, towards) {
+            Some(narrow) => format!("{ready}; {narrow}"),
+            None => ready,
+        });
     }
     let example = |state| {
         let found = status
@@ -150,6 +161,39 @@ fn reachable(service: &Service, status: &ServiceStatus, towards: &Towards) -> Co
     )
 }
 
+/// What is said of the first backend whose tunnel is too narrow for clients' packets.
+fn narrow_tunnel(service: &Service, towards: &Towards) -> Option<String> {
+    let mode = service.policy.mode;
+    service.backends.keys().find_map(|endpoint| {
+        let path = towards.found.get(&endpoint.addr)?;
+        narrow(mode, endpoint.addr, path, towards.paths)
+    })
+}
+
+/// By how much a tunnel to a backend is too narrow for packets as large as the links carry that
+/// clients come by.
+fn narrow(mode: Mode, addr: IpAddr, path: &Path, paths: &Paths) -> Option<String> {
+    let Path::Out {
+        neighbour,
+        link,
+        mtu,
+        ..
+    } = path
+    else {
+        return None;
+    };
+    let overhead = mode.overhead(addr);
+    let packet = paths.largest_mtu_beside(neighbour.0)?;
+    let needed = packet.saturating_add(overhead);
+    if overhead == 0 || needed <= *mtu {
+        return None;
+    }
+    let (missing, left) = (needed - mtu, mtu.saturating_sub(overhead));
+    Some(format!(
+        "the MTU {mtu} of {link} is {missing} bytes too small for packets of {packet} bytes from clients and the {overhead} that mode {mode} adds: clients are told MTU {left}; raise the MTU of {link} to {needed}"
+    ))
+}
+
 fn backend(
     service: &Service,
     endpoint: Endpoint,
@@ -158,6 +202,7 @@ fn backend(
     towards: &Towards,
 ) -> BackendStatus {
     let addr = endpoint.addr;
+    let mode = service.policy.mode;
     let path = towards.found.get(&addr).unwrap_or(&Path::NoRoute);
     let (state, message) = match path {
         Path::NoRoute => (
@@ -178,11 +223,29 @@ fn backend(
             format!("{addr} is an address of the box itself: a backend must be on another box"),
         ),
         Path::Out {
+            neighbour, link, ..
+        } if mode == Mode::Dsr && neighbour.1 != addr => (
+            BackendState::NotConnected,
+            format!(
+                "{addr} is behind the gateway {} on {link}, but mode dsr changes only MAC addresses and needs it on a connected link: use mode ipip or gue, or connect the box to its subnet",
+                neighbour.1
+            ),
+        ),
+        Path::Out {
             source: None, link, ..
-        } if service.policy.mode == Mode::Onearm => (
+        } if mode == Mode::Onearm => (
             BackendState::NoSource,
             format!(
                 "{link} has no address to use as the source towards {addr}: add one, or use mode fullnat"
+            ),
+        ),
+        Path::Out {
+            source: None, link, ..
+        } if mode.is_tunnel() => (
+            BackendState::NoSource,
+            format!(
+                "{link} has no {} address to use as the source of the tunnel to {addr}: add one",
+                family(addr)
             ),
         ),
         Path::Out {
@@ -193,8 +256,13 @@ fn backend(
         } => (
             BackendState::Unresolved,
             format!(
-                "{} on {link} does not answer ARP, the next hop of {addr}: is it up?",
-                neighbour.1
+                "{} on {link} does not answer {}, the next hop of {addr}: is it up?",
+                neighbour.1,
+                if neighbour.1.is_ipv4() {
+                    "ARP"
+                } else {
+                    "neighbour discovery"
+                }
             ),
         ),
         Path::Out { .. } if weight == Weight::DRAIN => (
@@ -203,17 +271,25 @@ fn backend(
         ),
         Path::Out {
             neighbour, link, ..
-        } if neighbour.1 == addr => (BackendState::Ready, format!("on {link}")),
-        Path::Out {
-            neighbour, link, ..
-        } => (
-            BackendState::Ready,
-            format!("via {} on {link}", neighbour.1),
-        ),
+        } => {
+            let way = match neighbour.1 == addr {
+                true => format!("on {link}"),
+                false => format!("via {} on {link}", neighbour.1),
+            };
+            let message = match narrow(mode, addr, path, towards.paths) {
+                Some(narrow) => format!("{way}; {narrow}"),
+                None => way,
+            };
+            (BackendState::Ready, message)
+        }
     };
     let id = rows.backend_id(&BackendKey {
         endpoint,
         protocol: service.key.protocol,
     });
     BackendStatus { id, state, message }
+}
+
+fn family(addr: IpAddr) -> &'static str {
+    if addr.is_ipv4() { "IPv4" } else { "IPv6" }
 }

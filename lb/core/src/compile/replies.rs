@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Previous;
-use crate::addr::{Prefix, check_family};
+use crate::addr::{Prefix, is_link_local};
 use crate::paths::{Neighbour, Paths};
 use crate::plane::Limits;
 use crate::routes;
@@ -51,6 +51,8 @@ pub(super) fn compile(paths: &Paths, previous: &Previous, limits: &Limits) -> Re
     }
 }
 
+/// All routes but those to link-local addresses, which each link has for itself: replies to these
+/// go where the client's packets came from.
 fn targets(paths: &Paths) -> BTreeMap<Prefix, Target> {
     let target = |(route, attached): (&crate::facts::Route, bool)| match route.gateway {
         _ if !attached => Target::Hole,
@@ -59,7 +61,7 @@ fn targets(paths: &Paths) -> BTreeMap<Prefix, Target> {
     };
     paths
         .routes()
-        .filter(|(route, _)| check_family(route.prefix.addr()).is_ok())
+        .filter(|(route, _)| !is_link_local(route.prefix.addr()))
         .map(|(route, attached)| (route.prefix, target((route, attached))))
         .collect()
 }
@@ -72,7 +74,7 @@ fn fit(
 ) -> BTreeMap<Prefix, Target> {
     let mut targets = all;
     let needed = routes::nodes(&rows(&targets, &numbered(&targets)));
-    let mut longest = 32;
+    let mut longest: u8 = 128;
     while longest > 0 && routes::nodes(&rows(&targets, &numbered(&targets))) > nodes {
         longest -= 8;
         let (keep, cut): (BTreeMap<_, _>, BTreeMap<_, _>) = targets
@@ -83,6 +85,9 @@ fn fit(
             cut.keys()
                 .map(|cut| (Prefix::covering(cut.addr(), longest), Target::Hole)),
         );
+    }
+    if longest == 0 && routes::nodes(&rows(&targets, &numbered(&targets))) > nodes {
+        targets.clear();
     }
     if needed > nodes {
         let limit = Limit::RouteNodes;

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::members::{backend_keys, members, recipe};
+use super::places::{NoRoom, Placed, Run, count, give_up, run, settle, words};
 use super::{Previous, Recipe};
-use crate::addr::check_family;
 use crate::arena::Arena;
 use crate::facts::Facts;
 use crate::paths::{Path, Paths};
 use crate::plane::Limits;
-use crate::service::{Endpoint, IdleTimeout, Mode, Selection, Service, ServiceKey};
+use crate::service::{IdleTimeout, Mode, MssClamp, Persist, Selection, Service, ServiceKey};
+use crate::sources::Stretches;
 use crate::status::Limit;
 use crate::tables::*;
 use crate::{maglev, round_robin};
@@ -25,14 +27,18 @@ pub(super) struct Rows<'a> {
     free_backends: Vec<BackendId>,
     slot_space: Arena,
     member_space: Arena,
+    source_space: Arena,
     /// VIPs and own addresses: what takes room among the VIPs.
     addresses: BTreeSet<IpAddr>,
     pub vips: BTreeSet<IpAddr>,
     pub services: BTreeMap<ServiceId, ServiceRow>,
-    pub members: BTreeMap<u32, Arc<[BackendId]>>,
+    pub members: BTreeMap<u32, Arc<[MemberRow]>>,
     pub slots: BTreeMap<u32, Arc<[u16]>>,
+    pub sources: BTreeMap<u32, Arc<[u128]>>,
     pub built: BTreeMap<Recipe, Arc<[u16]>>,
     wanted_backends: BTreeMap<BackendKey, BackendId>,
+    /// Those of them whose replies pass the appliance.
+    answering: BTreeSet<BackendId>,
 }
 
 /// What became of a service.
@@ -41,14 +47,6 @@ pub(super) enum Outcome {
     /// There is no room for its changed tables: it goes by those it had.
     Kept(ServiceId, Limit),
     Refused(Limit),
-}
-
-/// A table's contents and the space taken for it.
-struct Placed {
-    slots: SlotRange,
-    members: MemberRange,
-    table: Arc<[u16]>,
-    list: Arc<[BackendId]>,
 }
 
 impl<'a> Rows<'a> {
@@ -63,6 +61,10 @@ impl<'a> Rows<'a> {
             .members
             .iter()
             .map(|(first, list)| (*first, count(list.len())));
+        let source_runs = tables
+            .sources
+            .iter()
+            .map(|(first, boundaries)| (*first, count(boundaries.len())));
         // Of ids that have one key (the plane was tampered with) the lowest counts.
         let incumbents = services.iter().rev().map(|(id, row)| (row.key, *id));
         let backends = tables.backends.iter().rev().map(|(id, row)| (row.key, *id));
@@ -83,18 +85,16 @@ impl<'a> Rows<'a> {
             free_backends: free_backends.rev().collect(),
             slot_space: Arena::new(limits.slot_words, slot_runs),
             member_space: Arena::new(limits.members, member_runs),
-            addresses: facts
-                .own
-                .iter()
-                .filter(|a| check_family(**a).is_ok())
-                .copied()
-                .collect(),
+            source_space: Arena::new(limits.sources, source_runs),
+            addresses: facts.own.clone(),
             vips: BTreeSet::new(),
             services: BTreeMap::new(),
             members: BTreeMap::new(),
             slots: BTreeMap::new(),
+            sources: BTreeMap::new(),
             built: BTreeMap::new(),
             wanted_backends: BTreeMap::new(),
+            answering: BTreeSet::new(),
         }
     }
 
@@ -115,14 +115,16 @@ impl<'a> Rows<'a> {
         let Some(id) = id else {
             return Outcome::Refused(Limit::Services);
         };
-        let placed = self.place(service, paths, retained);
+        let stretches = Stretches::of(&service.policy.sources);
+        let placed = self.place(service, paths, &stretches, retained);
         match (placed, retained) {
             (Ok(placed), _) => {
-                self.enter(id, row(service, placed.as_ref()), placed);
+                let row = row(service, &placed, stretches.deny_first);
+                self.enter(id, row, placed);
                 Outcome::Programmed(id)
             }
             (Err(limit), Some(old)) => {
-                let placed = self.held(old);
+                let placed = self.held(old).unwrap_or_default();
                 self.enter(id, old.clone(), placed);
                 Outcome::Kept(id, limit)
             }
@@ -130,17 +132,21 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn enter(&mut self, id: ServiceId, row: ServiceRow, placed: Option<Placed>) {
+    fn enter(&mut self, id: ServiceId, row: ServiceRow, placed: Placed) {
         if self.free_services.last() == Some(&id) {
             self.free_services.pop();
         }
         self.vips.insert(row.key.vip);
         self.addresses.insert(row.key.vip);
         self.services.insert(id, row);
-        if let Some(placed) = placed {
-            self.slots.insert(placed.slots.first_word, placed.table);
-            self.members.insert(placed.members.first, placed.list);
-        }
+        let Placed {
+            slots,
+            members,
+            sources,
+        } = placed;
+        self.slots.extend(slots.map(Run::into_pair));
+        self.members.extend(members.map(Run::into_pair));
+        self.sources.extend(sources.map(Run::into_pair));
     }
 
     fn has_vip_room(&self, vip: IpAddr) -> bool {
@@ -162,74 +168,68 @@ impl<'a> Rows<'a> {
             .collect()
     }
 
-    fn enter_backends(&mut self, ids: BTreeMap<BackendKey, BackendId>) {
+    fn enter_backends(&mut self, service: &Service, ids: BTreeMap<BackendKey, BackendId>) {
         let drawn = ids.keys().filter(|key| {
             !self.wanted_backends.contains_key(key) && !self.known_backends.contains_key(key)
         });
         let left = self.free_backends.len() - drawn.count();
         self.free_backends.truncate(left);
+        if service.policy.mode.is_two_sided() {
+            self.answering.extend(ids.values());
+        }
         self.wanted_backends.extend(ids);
     }
 
-    /// The service's table and members, where they are if they did not change. None: it has no
-    /// usable backend. After an error nothing is taken.
+    /// The service's slots, members and boundaries, where they are if they did not change. After
+    /// an error nothing is taken.
     fn place(
         &mut self,
         service: &Service,
         paths: &BTreeMap<IpAddr, Path>,
+        stretches: &Stretches,
         retained: Option<&ServiceRow>,
-    ) -> Result<Option<Placed>, Limit> {
+    ) -> Result<Placed, Limit> {
         if !self.has_vip_room(service.key.vip) {
             return Err(Limit::Vips);
         }
         let ids = self.draft(service)?;
-        let table = self.build(recipe(service, paths));
-        if table.is_empty() {
-            self.enter_backends(ids);
-            return Ok(None);
-        }
-        let list: Arc<[BackendId]> = ids.values().copied().collect();
-        let held = retained.and_then(|row| self.held(row));
-        let same_slots = held
-            .as_ref()
-            .filter(|held| held.table == table)
-            .map(|held| held.slots);
-        let same_list = held
-            .as_ref()
-            .filter(|held| held.list == list)
-            .map(|held| held.members);
-        let slots = match same_slots {
-            Some(slots) => slots,
-            None => self.take_slots(count(table.len()))?,
+        let held = retained.and_then(|row| self.held(row)).unwrap_or_default();
+        let list = members(service, &ids, paths);
+        let table = match service.policy.selection {
+            Selection::Maglev(_) | Selection::RoundRobin if !list.is_empty() => {
+                self.build(recipe(service, paths))
+            }
+            _ => Arc::default(),
         };
-        let members = match same_list {
-            Some(members) => Ok(members),
-            None => self.take_members(count(list.len())),
+        let boundaries = Arc::from(stretches.boundaries.as_slice());
+
+        let Self {
+            slot_space,
+            member_space,
+            source_space,
+            ..
+        } = self;
+        let slots = settle(slot_space, words, table, held.slots.as_ref());
+        let members = settle(member_space, count, list, held.members.as_ref());
+        let sources = settle(source_space, count, boundaries, held.sources.as_ref());
+        let limit = match (&slots, &members, &sources) {
+            (Ok(slots), Ok(members), Ok(sources)) => {
+                let placed = Placed {
+                    slots: slots.clone(),
+                    members: members.clone(),
+                    sources: sources.clone(),
+                };
+                self.enter_backends(service, ids);
+                return Ok(placed);
+            }
+            (Err(NoRoom), _, _) => Limit::Slots,
+            (_, Err(NoRoom), _) => Limit::Members,
+            (_, _, Err(NoRoom)) => Limit::Sources,
         };
-        if members.is_err() && same_slots.is_none() {
-            self.slot_space.give(slots.first_word, words(table.len()));
-        }
-        let members = members?;
-        self.enter_backends(ids);
-        Ok(Some(Placed {
-            slots,
-            members,
-            table,
-            list,
-        }))
-    }
-
-    fn take_slots(&mut self, count: u32) -> Result<SlotRange, Limit> {
-        let first_word = self
-            .slot_space
-            .take(words(count as usize))
-            .ok_or(Limit::Slots)?;
-        Ok(SlotRange { first_word, count })
-    }
-
-    fn take_members(&mut self, count: u32) -> Result<MemberRange, Limit> {
-        let first = self.member_space.take(count).ok_or(Limit::Members)?;
-        Ok(MemberRange { first, count })
+        give_up(slot_space, words, &slots, held.slots.as_ref());
+        give_up(member_space, count, &members, held.members.as_ref());
+        give_up(source_space, count, &sources, held.sources.as_ref());
+        Err(limit)
     }
 
     fn build(&mut self, recipe: Recipe) -> Arc<[u16]> {
@@ -244,6 +244,7 @@ impl<'a> Rows<'a> {
                     let weights: Vec<u16> = recipe.members.iter().map(|(_, w)| *w).collect();
                     round_robin::table(&weights).into()
                 }
+                Selection::LeastConnections => Arc::default(),
             },
         };
         self.built.insert(recipe, Arc::clone(&table));
@@ -253,26 +254,34 @@ impl<'a> Rows<'a> {
     /// The row that the plane has for an incumbent, if all that it refers to is there, too.
     fn intact(&self, id: ServiceId) -> Option<&'a ServiceRow> {
         let row = self.previous.tables.image.services.get(&id)?;
-        match (row.slots, row.members) {
-            (None, None) => Some(row),
-            _ => self.held(row).map(|_| row),
-        }
+        self.held(row).map(|_| row)
     }
 
-    /// What the plane has where a row says.
+    /// What the plane has where a row says; None if that is not what the row needs.
     fn held(&self, row: &ServiceRow) -> Option<Placed> {
         let tables = self.previous.tables;
-        let (slots, members) = (row.slots?, row.members?);
-        let table = tables.slots.get(&slots.first_word)?;
-        let list = tables.members.get(&members.first)?;
-        let whole = count(table.len()) == slots.count && count(list.len()) == members.count;
-        let sound = table.iter().all(|slot| u32::from(*slot) < members.count)
-            && list.iter().all(|id| tables.backends.contains_key(id));
-        (whole && sound).then(|| Placed {
+        let slots = match row.slots {
+            Some(range) => Some(run(&tables.slots, range.first_word, range.count)?),
+            None => None,
+        };
+        let members = match row.members {
+            Some(range) => Some(run(&tables.members, range.first, range.count)?),
+            None => None,
+        };
+        let sources = match row.sources.filter(|range| range.count > 0) {
+            Some(range) => Some(run(&tables.sources, range.first, range.count)?),
+            None => None,
+        };
+        let list = members.as_ref().map_or(&[][..], |run| &*run.elements);
+        let table = slots.as_ref().map_or(&[][..], |run| &*run.elements);
+        let sound = table.iter().all(|slot| usize::from(*slot) < list.len())
+            && list
+                .iter()
+                .all(|member| tables.backends.contains_key(&member.backend));
+        sound.then_some(Placed {
             slots,
             members,
-            table: Arc::clone(table),
-            list: Arc::clone(list),
+            sources,
         })
     }
 
@@ -287,18 +296,8 @@ impl<'a> Rows<'a> {
             .map(|(key, id)| (*id, *key))
             .collect();
         let tables = self.previous.tables;
-        let referred: BTreeSet<BackendId> = tables
-            .members
-            .values()
-            .flat_map(|l| l.iter())
-            .copied()
-            .collect();
-        let kept: BTreeSet<BackendId> = self
-            .members
-            .values()
-            .flat_map(|l| l.iter())
-            .copied()
-            .collect();
+        let held = referred(&tables.members);
+        let kept = referred(&self.members);
         let mut retired = BTreeSet::new();
         for (id, row) in &tables.backends {
             if wanted.contains_key(id) {
@@ -309,7 +308,7 @@ impl<'a> Rows<'a> {
                 .live
                 .get(id)
                 .is_some_and(|connections| *connections > 0);
-            if live || referred.contains(id) || kept.contains(id) {
+            if live || held.contains(id) || kept.contains(id) {
                 wanted.insert(*id, row.key);
                 retired.insert(*id);
             }
@@ -319,6 +318,30 @@ impl<'a> Rows<'a> {
             .map(|(id, key)| (id, backend_row(key, paths)))
             .collect();
         (rows, retired)
+    }
+
+    /// Backends whose packets may be replies: of two-sided services, as they are and as packets
+    /// still find them, and those that have connections of such a one.
+    pub fn repliers(&self, backends: &BTreeMap<BackendId, BackendRow>) -> BTreeSet<BackendKey> {
+        let Previous { tables, live, .. } = self.previous;
+        let image = &tables.image;
+        let two_sided = image
+            .services
+            .values()
+            .filter(|row| row.mode.is_two_sided());
+        let lists = two_sided.filter_map(|row| tables.members.get(&row.members?.first));
+        let read: BTreeSet<BackendId> = lists
+            .flat_map(|list| list.iter())
+            .map(|member| member.backend)
+            .collect();
+        let answers = |id: &BackendId, key: &BackendKey| {
+            let is_live = live.get(id).is_some_and(|connections| *connections > 0);
+            self.answering.contains(id)
+                || read.contains(id)
+                || is_live && image.repliers.contains(key)
+        };
+        let answering = backends.iter().filter(|(id, row)| answers(id, &row.key));
+        answering.map(|(_, row)| row.key).collect()
     }
 }
 
@@ -333,55 +356,46 @@ fn backend_row(key: BackendKey, paths: &Paths) -> BackendRow {
     }
 }
 
-fn backend_keys(service: &Service) -> impl Iterator<Item = BackendKey> {
-    let protocol = service.key.protocol;
-    service.backends.keys().map(move |endpoint| BackendKey {
-        endpoint: *endpoint,
-        protocol,
-    })
-}
-
-fn recipe(service: &Service, paths: &BTreeMap<IpAddr, Path>) -> Recipe {
-    let usable = |endpoint: &Endpoint| match paths.get(&endpoint.addr) {
-        Some(Path::Out { source, .. }) => service.policy.mode != Mode::Onearm || source.is_some(),
-        _ => false,
-    };
-    let weight = |endpoint: &Endpoint, weight: u16| if usable(endpoint) { weight } else { 0 };
-    let members = service
-        .backends
-        .iter()
-        .map(|(e, w)| (*e, weight(e, w.get())))
-        .collect();
-    Recipe {
-        selection: service.policy.selection,
-        members,
-    }
-}
-
-fn row(service: &Service, placed: Option<&Placed>) -> ServiceRow {
+fn row(service: &Service, placed: &Placed, deny_first: bool) -> ServiceRow {
     let policy = &service.policy;
-    let round_robin = policy.selection == Selection::RoundRobin;
     let idle = policy
         .idle
         .unwrap_or(IdleTimeout::default_of(service.key.protocol));
+    let selection = match policy.selection {
+        Selection::Maglev(_) => SelectionKind::Maglev,
+        Selection::RoundRobin => SelectionKind::RoundRobin,
+        Selection::LeastConnections => SelectionKind::Least,
+    };
+    let source_translated = matches!(policy.mode, Mode::Fullnat | Mode::Onearm);
+    let boundaries = placed.sources.as_ref();
     ServiceRow {
         key: service.key,
         mode: policy.mode,
-        round_robin,
-        pick_up: policy.mode == Mode::Dnat && !round_robin,
+        selection,
+        pick_up: selection == SelectionKind::Maglev && !source_translated,
         no_backend: policy.no_backend,
         last_hop: policy.last_hop,
         idle: idle.get(),
-        slots: placed.map(|placed| placed.slots),
-        members: placed.map(|placed| placed.members),
+        persist: policy.persist.map_or(0, Persist::get),
+        mss: policy.mss_clamp.map_or(0, MssClamp::get),
+        slots: placed.slots.as_ref().map(|run| SlotRange {
+            first_word: run.first,
+            count: count(run.elements.len()),
+        }),
+        members: placed.members.as_ref().map(|run| MemberRange {
+            first: run.first,
+            count: count(run.elements.len()),
+        }),
+        sources: (deny_first || boundaries.is_some()).then(|| SourceRange {
+            first: boundaries.map_or(0, |run| run.first),
+            count: boundaries.map_or(0, |run| count(run.elements.len())),
+            deny_first,
+        }),
     }
 }
 
-/// 64-bit words that this many slots take.
-fn words(slots: usize) -> u32 {
-    count(slots.div_ceil(4))
-}
-
-fn count(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
+/// The backends that member lists name.
+fn referred(members: &BTreeMap<u32, Arc<[MemberRow]>>) -> BTreeSet<BackendId> {
+    let all = members.values().flat_map(|list| list.iter());
+    all.map(|member| member.backend).collect()
 }

@@ -88,7 +88,7 @@ impl Compiled {
         let members = &self.tables.members[&members.first];
         self.tables.slots[&slots.first_word]
             .iter()
-            .map(|slot| &self.tables.backends[&members[usize::from(*slot)]])
+            .map(|slot| &self.tables.backends[&members[usize::from(*slot)].backend])
             .map(|row| row.key.endpoint.addr.to_string())
             .collect()
     }
@@ -99,12 +99,6 @@ const B: &str = "20.20.20.2:80/tcp";
 const C: &str = "20.20.20.3:80/tcp";
 const ONE: &str = "10.0.1.1:80";
 const TWO: &str = "10.0.1.2:80";
-
-fn with_policy(service: Service, change: impl FnOnce(&mut Policy)) -> Service {
-    let mut service = service;
-    change(&mut service.policy);
-    service
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
@@ -130,7 +124,7 @@ proptest! {
         facts in any_facts(),
     ) {
         let around = |others: &[Service]| {
-            let others = others.iter().filter(|other| other.key != service.key).cloned();
+            let others = others.iter().filter(|other| !other.key.overlaps(&service.key)).cloned();
             intent(&others.chain([service.clone()]).collect::<Vec<_>>())
         };
         let find = |tables: &Tables| {
@@ -138,7 +132,9 @@ proptest! {
             let found = services.iter().find(|(_, row)| row.key == service.key);
             let (id, row) = found.unwrap();
             let members = row.members.map(|run| tables.members[&run.first].clone());
-            (*id, row.clone(), members)
+            let counted = row.sources.filter(|run| run.count > 0);
+            let sources = counted.map(|run| tables.sources[&run.first].clone());
+            (*id, row.clone(), members, sources)
         };
         let mut world = World::default();
         let first = find(&world.advance(&around(&others), &facts, &limits()).tables);
@@ -288,7 +284,7 @@ fn a_neighbour_that_flaps_moves_no_slot() {
 #[test]
 fn a_service_without_backends_or_with_drained_ones_is_programmed_without_slots() {
     let mut drained = service(B, &[ONE]);
-    drained.backends.insert(endpoint(ONE), Weight::DRAIN);
+    drained.backends.insert(endpoint(ONE), Weight::DRAIN.into());
     let compiled = World::default().run(&[service(A, &[]), drained]);
     for at in [A, B] {
         assert!(compiled.status(at).programmed.status);
@@ -558,3 +554,5 @@ fn drift_is_repaired_in_another_place() {
     assert_eq!(tables, after.tables);
     assert_eq!(after.shared(A).len(), 2);
 }
+
+mod dual;

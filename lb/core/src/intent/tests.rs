@@ -22,7 +22,10 @@ proptest! {
         services in any_services(),
         service in any_service(),
     ) {
-        let document = Document::new(services).unwrap();
+        let apart = |other: &Service| {
+            other.key == service.key || !other.key.overlaps(&service.key)
+        };
+        let document = Document::new(services.into_iter().filter(apart).collect()).unwrap();
         let with = document.with(service.clone()).unwrap();
         prop_assert_eq!(with.get(&service.key), Some(&service));
         let without = with.without(&service.key).unwrap();
@@ -33,26 +36,43 @@ proptest! {
     }
 
     #[test]
-    fn each_key_is_won_by_the_first_source_and_every_other_claim_is_reported(
+    fn each_port_is_won_by_the_first_source_and_every_other_claim_is_reported(
         intent in any_intent(),
     ) {
         let (winners, conflicts) = intent.merge();
         for (source, document) in &intent.documents {
             for service in document.services() {
-                let winner = winners[&service.key];
-                let first = intent.documents.iter().find(|(_, d)| d.get(&service.key).is_some());
-                prop_assert_eq!(winner.source, first.unwrap().0);
-                prop_assert_eq!(Some(winner.service), first.unwrap().1.get(&service.key));
-                let conflict = Conflict {
-                    loser: source.clone(),
-                    key: service.key,
-                    winner: winner.source.clone(),
-                };
-                prop_assert_eq!(conflicts.contains(&conflict), winner.source != source);
+                let key = service.key;
+                let mut before = winners.values().filter(|winner| {
+                    winner.source < source && winner.service.key.overlaps(&key)
+                });
+                let won = winners.get(&key).is_some_and(|winner| winner.source == source);
+                prop_assert_eq!(won, before.next().is_none());
+                if won {
+                    prop_assert_eq!(winners[&key].service, service);
+                }
+                let reported = |c: &&Conflict| c.loser == *source && c.key == key;
+                prop_assert_eq!(conflicts.iter().filter(reported).count(), usize::from(!won));
             }
+        }
+        for conflict in &conflicts {
+            prop_assert_eq!(&conflict.winner, winners[&conflict.served].source);
+            prop_assert!(conflict.winner < conflict.loser);
+            prop_assert!(conflict.served.overlaps(&conflict.key));
         }
         let claims: usize = intent.documents.values().map(Document::len).sum();
         prop_assert_eq!(winners.len() + conflicts.len(), claims);
+    }
+
+    #[test]
+    fn a_document_has_services_that_do_not_overlap(
+        services in prop::collection::vec(any_service(), 0..6),
+    ) {
+        let overlaps = |(index, service): (usize, &Service)| {
+            services[..index].iter().any(|other| other.key.overlaps(&service.key))
+        };
+        let apart = !services.iter().enumerate().any(overlaps);
+        prop_assert_eq!(Document::new(services.clone()).is_ok(), apart);
     }
 
     #[test]
@@ -114,6 +134,30 @@ fn duplicates_within_a_document_are_errors_with_both_places() {
     assert_eq!(told[1].0, "services[2]");
     assert!(told[1].1.contains("20.20.20.1:80/tcp"), "{}", told[1].1);
     assert_eq!(told.len(), 2);
+}
+
+#[test]
+fn overlapping_ranges_within_a_document_are_errors_that_name_both() {
+    let keys = [
+        "20.20.20.1:80-90/tcp",
+        "20.20.20.1:*/tcp",
+        "20.20.20.1:90-99/tcp",
+        "20.20.20.1:90-99/udp",
+        "20.20.20.2:85/tcp",
+        "20.20.20.1:85/tcp",
+    ];
+    let errors = Document::new(keys.map(|at| service(at, &[])).to_vec()).unwrap_err();
+    let told: Vec<(String, String)> = errors.iter().map(|e| (e.path(), e.to_string())).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0].0, "services[2]");
+    for part in [
+        "20.20.20.1:90-99/tcp",
+        "20.20.20.1:80-90/tcp",
+        "services[0]",
+    ] {
+        assert!(told[0].1.contains(part), "{}", told[0].1);
+    }
+    assert_eq!(told[1].0, "services[5]");
 }
 
 #[test]

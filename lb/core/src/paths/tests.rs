@@ -82,3 +82,14 @@ fn an_own_address_is_no_destination() {
         Path::OwnAddress
     );
 }
+
+#[test]
+fn a_link_local_address_is_no_source_and_a_link_local_gateway_is_a_neighbour() {
+    let mut facts = crate::testing::dual_facts();
+    let (neighbour, _, source) = out(&facts, "2001:db8:c::7");
+    assert_eq!(neighbour, (11, ip("fe80::2")));
+    assert_eq!(source, Some(ip("2001:db8:b::9")));
+    let link = facts.links.get_mut(&InterfaceSlot(1)).unwrap();
+    link.addresses.remove(&(ip("2001:db8:b::9"), 64));
+    assert_eq!(out(&facts, "2001:db8:c::7").2, None);
+}

@@ -69,9 +69,9 @@ fn connect(twin: &mut Twin, lively: &[bool]) {
     let tables = twin.tables.clone();
     for (id, row) in &tables.image.services {
         let members = row.members.and_then(|run| tables.members.get(&run.first));
-        for backend in members.into_iter().flat_map(|members| members.iter()) {
+        for member in members.into_iter().flat_map(|members| members.iter()) {
             let count = u64::from(*lively.next().unwrap());
-            twin.connections.insert((*id, *backend), count);
+            twin.connections.insert((*id, member.backend), count);
         }
     }
 }
@@ -164,4 +164,46 @@ fn connections_of_a_service_that_goes_are_flushed() {
     connect(&mut twin, &[true]);
     applied(&mut twin, &intent(&[]));
     assert_eq!(twin.connections, BTreeMap::new());
+}
+
+fn with_sources(allowed: &[&str]) -> Intent {
+    let service = service("20.20.20.1:80/tcp", &["10.0.1.1:80"]);
+    intent(&[with_policy(service, |policy| {
+        policy.sources.allowed = prefixes(allowed);
+    })])
+}
+
+#[test]
+fn connections_of_sources_that_are_now_denied_are_flushed_after_the_publish() {
+    let mut twin = Twin::new(limits());
+    let ops = applied(&mut twin, &with_sources(&[]));
+    assert!(
+        !ops.iter().any(|op| matches!(op, Op::FlushDenied(_))),
+        "a service that begins"
+    );
+
+    let ops = applied(&mut twin, &with_sources(&["10.0.0.0/8"]));
+    assert!(matches!(
+        ops.as_slice(),
+        [
+            Op::PutSources { .. },
+            Op::Publish(_),
+            Op::FlushDenied(ServiceId(0))
+        ]
+    ));
+    let ops = applied(&mut twin, &with_sources(&["10.0.0.0/9"]));
+    assert!(matches!(
+        ops.as_slice(),
+        [
+            Op::PutSources { .. },
+            Op::Publish(_),
+            Op::FlushDenied(ServiceId(0)),
+            Op::DropSources { .. }
+        ]
+    ));
+    let ops = applied(&mut twin, &with_sources(&["0.0.0.0/0"]));
+    assert!(
+        matches!(ops.as_slice(), [Op::Publish(_), Op::DropSources { .. }]),
+        "nobody is denied"
+    );
 }

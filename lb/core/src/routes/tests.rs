@@ -16,13 +16,15 @@ fn any_row() -> impl Strategy<Value = Option<RouteRow>> {
 
 /// Few bits, so that prefixes meet.
 fn any_addr() -> impl Strategy<Value = IpAddr> {
-    (0u32..16, 0u32..16).prop_map(|(a, b)| Ipv4Addr::from_bits(a << 28 | b).into())
+    let v4 = (0u32..16, 0u32..16).prop_map(|(a, b)| Ipv4Addr::from_bits(a << 28 | b).into());
+    let v6 = (0u128..16, 0u128..16).prop_map(|(a, b)| Ipv6Addr::from_bits(a << 124 | b).into());
+    prop_oneof![v4, v6]
 }
 
 fn any_routes() -> impl Strategy<Value = BTreeMap<Prefix, Option<RouteRow>>> {
     let prefix = (
         any_addr(),
-        prop::sample::select(vec![0u8, 1, 2, 3, 4, 8, 28, 29, 31, 32]),
+        prop::sample::select(vec![0u8, 1, 2, 3, 4, 8, 28, 29, 31, 32, 64, 124, 127, 128]),
     )
         .prop_map(|(addr, len)| Prefix::covering(addr, len));
     prop::collection::btree_map(prefix, any_row(), 0..12)

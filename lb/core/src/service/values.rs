@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::Protocol;
+use super::{PortsTextError, Protocol};
 
 /// Size of a Maglev table: a prime, 251 to 65537. The default is 16381.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,12 +18,22 @@ pub struct Weight(u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdleTimeout(u32);
 
+/// How long a client keeps its backend without packets and new connections, in seconds: 1 to
+/// 86400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Persist(u32);
+
+/// Most that the maximum segment size in SYN and SYN+ACK may be, in bytes: 536 (what every IPv4
+/// host must take, RFC 9293 §3.7.1) to 65495.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MssClamp(u16);
+
 /// What keeps text or a number from being one of the values of this module.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ValueError {
-    #[error("unknown protocol `{value}`: use tcp or udp")]
+    #[error("unknown protocol `{value}`: use tcp, udp or icmp")]
     Protocol { value: String },
-    #[error("unknown mode `{value}`: use dnat, fullnat or onearm")]
+    #[error("unknown mode `{value}`: use dnat, fullnat, onearm, dsr, ipip or gue")]
     Mode { value: String },
     #[error("unknown noBackend `{value}`: use reject, drop or pass")]
     NoBackend { value: String },
@@ -36,12 +46,33 @@ pub enum ValueError {
     Weight { value: u64 },
     #[error("idle timeout {value} s is not from 1 to {max} s: use a value in this range, or leave it out", max = IdleTimeout::MAX)]
     IdleTimeout { value: u64 },
-    #[error("`{value}` is not an endpoint: write ADDRESS:PORT, such as 31.31.31.1:8080")]
+    #[error("persist {value} s is not from 1 to {max} s: use a value in this range, or leave it out", max = Persist::MAX)]
+    Persist { value: u64 },
+    #[error(
+        "mssClamp {value} is not from {min} to {max}: use a value in this range (1440 suits IPv4 over an MTU of 1480), or leave it out",
+        min = MssClamp::MIN, max = MssClamp::MAX
+    )]
+    MssClamp { value: u64 },
+    #[error("maxConnections {value} is not from 1 to {max}: use weight 0 for none, or leave it out for no limit", max = u32::MAX)]
+    MaxConnections { value: u64 },
+    #[error("tunnelPort {value} is not from 1 to 65535: use a UDP port, or leave it out for {default}", default = super::Mode::GUE_PORT)]
+    TunnelPort { value: u64 },
+    #[error("tunnelPort {value} with mode {mode}, which has none: leave it out, or use mode gue")]
+    TunnelPortMode { value: u64, mode: super::Mode },
+    #[error(
+        "`{value}` is not an endpoint: write ADDRESS:PORT or ADDRESS, such as 31.31.31.1:8080 or [2001:db8::1]:8080"
+    )]
     Endpoint { value: String },
-    #[error("`{value}` is not a service: write VIP:PORT/PROTOCOL, such as 20.20.20.1:2020/tcp")]
+    #[error(
+        "port 0 in `{value}` is not a port: use 1 to 65535, or leave it out for the port that the client asked for"
+    )]
+    EndpointPort { value: String },
+    #[error(
+        "`{value}` is not a service: write VIP:PORTS/PROTOCOL, such as 20.20.20.1:2020/tcp, 20.20.20.1:80-90/tcp, [2001:db8::1]:*/udp or 20.20.20.1/icmp"
+    )]
     ServiceKey { value: String },
-    #[error("port 0 in `{value}` is not a port: use 1 to 65535")]
-    PortZero { value: String },
+    #[error(transparent)]
+    Ports(#[from] PortsTextError),
 }
 
 impl MaglevSize {
@@ -140,13 +171,56 @@ impl IdleTimeout {
     pub fn default_of(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Tcp => Self::DEFAULT_TCP,
-            Protocol::Udp => Self::DEFAULT_UDP,
+            Protocol::Udp | Protocol::Icmp => Self::DEFAULT_UDP,
         }
     }
 
     /// Seconds.
     #[must_use]
     pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Persist {
+    pub const MAX: u32 = 86400;
+
+    /// From seconds.
+    ///
+    /// # Errors
+    /// Not from 1 to 86400.
+    pub fn new(seconds: u64) -> Result<Self, ValueError> {
+        match u32::try_from(seconds) {
+            Ok(value) if (1..=Self::MAX).contains(&value) => Ok(Self(value)),
+            _ => Err(ValueError::Persist { value: seconds }),
+        }
+    }
+
+    /// Seconds.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl MssClamp {
+    pub const MIN: u16 = 536;
+    pub const MAX: u16 = 65495;
+
+    /// From bytes.
+    ///
+    /// # Errors
+    /// Not from 536 to 65495.
+    pub fn new(bytes: u64) -> Result<Self, ValueError> {
+        match u16::try_from(bytes) {
+            Ok(value) if (Self::MIN..=Self::MAX).contains(&value) => Ok(Self(value)),
+            _ => Err(ValueError::MssClamp { value: bytes }),
+        }
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub fn get(self) -> u16 {
         self.0
     }
 }

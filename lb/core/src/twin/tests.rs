@@ -16,15 +16,23 @@ fn programmed() -> Twin {
         retiring: &BTreeSet::new(),
         assignments: &Assignments::default(),
     };
-    let intent = intent(&[service(
-        "20.20.20.1:80/tcp",
-        &["10.0.1.1:80", "10.0.1.2:80"],
-    )]);
+    let service = service("20.20.20.1:80/tcp", &["10.0.1.1:80", "10.0.1.2:80"]);
+    let intent = intent(&[with_policy(service, |policy| {
+        policy.sources.denied = prefixes(&["10.1.0.0/16"]);
+    })]);
     let want = compile(&intent, &facts(), &previous, &limits()).tables;
     plan(&Tables::default(), &want)
         .iter()
         .for_each(|op| twin.apply(op).unwrap());
     twin
+}
+
+fn member(backend: u32) -> MemberRow {
+    MemberRow {
+        backend: BackendId(backend),
+        weight: 1,
+        limit: None,
+    }
 }
 
 #[test]
@@ -56,7 +64,13 @@ fn every_row_that_is_taken_away_is_missed() {
             .keys()
             .map(|first| Op::DropSlots { first_word: *first }),
     );
-    assert!(drops.len() >= 8);
+    drops.extend(
+        tables
+            .sources
+            .keys()
+            .map(|first| Op::DropSources { first: *first }),
+    );
+    assert!(drops.len() >= 9);
     for op in drops {
         let refused = programmed().apply(&op).unwrap_err();
         assert!(
@@ -85,10 +99,18 @@ fn space_that_is_published_is_not_written() {
     ));
     let members = Op::PutMembers {
         first: row.members.unwrap().first,
-        members: vec![BackendId(0)].into(),
+        members: vec![member(0)].into(),
     };
     assert!(matches!(
         twin.apply(&members),
+        Err(TwinError::Overwrite { .. })
+    ));
+    let sources = Op::PutSources {
+        first: row.sources.unwrap().first + 1,
+        boundaries: vec![7].into(),
+    };
+    assert!(matches!(
+        twin.apply(&sources),
         Err(TwinError::Overwrite { .. })
     ));
 }

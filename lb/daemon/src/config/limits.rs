@@ -1,7 +1,7 @@
 //! Capacities of the tables.
 
 use lb_core::plane;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::{Check, raw};
 
@@ -10,7 +10,14 @@ use super::{Check, raw};
 pub struct Limits {
     pub services: u32,
     pub backends: u32,
+    /// Of IPv4.
     pub connections: u32,
+    /// Of IPv6.
+    pub connections6: u32,
+    /// Clients that keep their backend.
+    pub affinities: u32,
+    /// Boundaries between allowed and denied sources: at most two for each prefix.
+    pub sources: u32,
     pub vips: u32,
     pub hops: u32,
     /// Slots of all slot tables, those being replaced included.
@@ -28,6 +35,9 @@ impl Default for Limits {
             services: 1024,
             backends: 16_384,
             connections: 1 << 20,
+            connections6: 1 << 18,
+            affinities: 1 << 17,
+            sources: 1 << 17,
             vips: 1024,
             hops: 1024,
             slots: 1 << 25,
@@ -49,12 +59,38 @@ impl Limits {
             members: self.members,
             route_nodes: self.route_nodes,
             connections: self.connections,
+            connections6: self.connections6,
+            affinities: self.affinities,
+            sources: self.sources,
         }
     }
 }
 
+/// Of both families together: the tables have 2^26 places, a quarter of them to spare.
+const CONNECTIONS_MOST: u32 = 48_000_000;
+
 impl Check {
     pub(super) fn limits(&mut self, raw: raw::Limits) -> Limits {
+        let at = [&raw.connections6, &raw.connections]
+            .into_iter()
+            .flatten()
+            .next();
+        let at = at.map_or(Location::UNKNOWN, |value| value.referenced);
+        let limits = self.each_limit(raw);
+        let sum = u64::from(limits.connections) + u64::from(limits.connections6);
+        if sum > u64::from(CONNECTIONS_MOST) {
+            self.wrong(
+                at,
+                format!(
+                    "limits.connections6: {} beside {} connections is more than {CONNECTIONS_MOST} together: lower one",
+                    limits.connections6, limits.connections
+                ),
+            );
+        }
+        limits
+    }
+
+    fn each_limit(&mut self, raw: raw::Limits) -> Limits {
         let default = Limits::default();
         let mut limit = |key, value: Option<Spanned<u64>>, default: u32, least: u32, most: u32| {
             let Some(Spanned {
@@ -84,8 +120,17 @@ impl Check {
                 raw.connections,
                 default.connections,
                 1 << 10,
-                1 << 26,
+                CONNECTIONS_MOST,
             ),
+            connections6: limit(
+                "connections6",
+                raw.connections6,
+                default.connections6,
+                1 << 10,
+                CONNECTIONS_MOST,
+            ),
+            affinities: limit("affinities", raw.affinities, default.affinities, 2, 1 << 26),
+            sources: limit("sources", raw.sources, default.sources, 1, 1 << 26),
             vips: limit("vips", raw.vips, default.vips, 1, 65_535),
             hops: limit("hops", raw.hops, default.hops, 16, 65_535),
             slots: limit("slots", raw.slots, default.slots, 1 << 10, 1 << 30),

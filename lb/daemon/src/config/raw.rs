@@ -1,5 +1,7 @@
 //! The configuration file as it is written: every key, with its place where its value can be wrong.
 
+use std::collections::BTreeMap;
+
 use lb_api::wire::{AttachMode, Service};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -12,11 +14,13 @@ pub struct Raw {
     pub run_dir: Option<Spanned<String>>,
     pub bpffs: Option<Spanned<String>>,
     pub interfaces: Vec<Interface>,
+    pub vlans: Vec<Vlan>,
     pub api: Api,
     pub hash_secret: Option<Spanned<String>>,
     pub hash_secret_file: Option<Spanned<String>>,
     pub limits: Limits,
     pub source_ports: Option<Spanned<String>>,
+    pub tunnel_source: TunnelSource,
     pub log: Log,
     pub services: Vec<Spanned<Service>>,
 }
@@ -27,6 +31,27 @@ pub struct Interface {
     pub name: Spanned<String>,
     #[serde(default)]
     pub mode: AttachMode,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Vlan {
+    pub interface: Spanned<String>,
+    pub id: Spanned<i64>,
+    pub outer: Option<Spanned<i64>>,
+    pub protocol: Option<Spanned<String>>,
+    #[serde(default)]
+    pub addresses: Vec<Spanned<String>>,
+    pub mtu: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub neighbours: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TunnelSource {
+    pub ipv4: Option<Spanned<String>>,
+    pub ipv6: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,6 +89,9 @@ pub struct Limits {
     pub services: Option<Spanned<u64>>,
     pub backends: Option<Spanned<u64>>,
     pub connections: Option<Spanned<u64>>,
+    pub connections6: Option<Spanned<u64>>,
+    pub affinities: Option<Spanned<u64>>,
+    pub sources: Option<Spanned<u64>>,
     pub vips: Option<Spanned<u64>>,
     pub hops: Option<Spanned<u64>>,
     pub slots: Option<Spanned<u64>>,

@@ -96,6 +96,46 @@ fn every_mistake_is_said_with_line_and_column() {
             "f:2:16: limits.connections: 10",
             "1024 to",
         ),
+        (
+            "limits:\n  connections6: 10\n",
+            "f:2:17: limits.connections6: 10",
+            "1024 to",
+        ),
+        (
+            "limits:\n  connections: 40000000\n  connections6: 20000000\n",
+            "f:3:17: limits.connections6: 20000000 beside 40000000",
+            "lower one",
+        ),
+        (
+            "limits:\n  affinities: 0\n",
+            "f:2:15: limits.affinities: 0",
+            "use 2 to",
+        ),
+        (
+            "limits:\n  sources: 0\n",
+            "f:2:12: limits.sources: 0",
+            "use 1 to",
+        ),
+        (
+            "tunnelSource:\n  ipv4: 10.0.0.1/24\n",
+            "f:2:9: tunnelSource.ipv4: ",
+            "write 10.0.0.0/24",
+        ),
+        (
+            "tunnelSource:\n  ipv4: 2001:db8::/96\n",
+            "f:2:9: tunnelSource.ipv4: ",
+            "not of IPv4",
+        ),
+        (
+            "tunnelSource:\n  ipv6: 2001:db8::/64\n",
+            "f:2:9: tunnelSource.ipv6: ",
+            "give a /96 or a longer one",
+        ),
+        (
+            "tunnelSource:\n  ipv6: ff02::/96\n",
+            "f:2:9: tunnelSource.ipv6: ",
+            "multicast",
+        ),
         ("sourcePorts: 10240\n", "f:1:14: sourcePorts", "FIRST-LAST"),
         (
             "sourcePorts: 9000-8000\n",
@@ -109,7 +149,7 @@ fn every_mistake_is_said_with_line_and_column() {
             "use error, warn",
         ),
         (
-            "services:\n  - vip: 10.0.0.1\n    port: 0\n    protocol: tcp\n",
+            "services:\n  - vip: 10.0.0.1\n    port: 65536\n    protocol: tcp\n",
             "f:2:5: services[0].port",
             "1 to 65535",
         ),
@@ -132,6 +172,158 @@ fn every_mistake_is_said_with_line_and_column() {
             "{text}\nwant {start}...{part}...\ngot  {error}"
         );
     }
+}
+
+/// A VLAN on a listed interface, with these keys more.
+fn vlan(rest: &str) -> String {
+    format!("interfaces: [{{name: eth0}}]\nvlans:\n  - interface: eth0\n{rest}")
+}
+
+#[test]
+fn every_mistake_in_a_vlan_is_said_with_line_and_column() {
+    let at_id = "    id: 100\n";
+    let table = [
+        (
+            vlan("    id: 0\n"),
+            "f:4:9: vlans[0].id: 0",
+            "use 1 to 4094",
+        ),
+        (
+            vlan("    id: 4095\n"),
+            "f:4:9: vlans[0].id: 4095",
+            "is reserved",
+        ),
+        (
+            vlan("    id: -1\n"),
+            "f:4:9: vlans[0].id: -1",
+            "use 1 to 4094",
+        ),
+        (vlan(""), "f:3:", "missing field `id`"),
+        (
+            vlan(&format!("{at_id}    outer: 4095\n")),
+            "f:5:12: vlans[0].outer: 4095",
+            "use 1 to 4094",
+        ),
+        (
+            vlan(&format!("{at_id}    protocol: qinq\n")),
+            "f:5:15: vlans[0].protocol: ",
+            "use 802.1Q or 802.1ad",
+        ),
+        (
+            vlan(&format!("{at_id}    mtu: 67\n")),
+            "f:5:10: vlans[0].mtu: 67",
+            "use 68 to 65535",
+        ),
+        (
+            vlan(&format!(
+                "{at_id}    addresses: ['2001:db8::1/64']\n    mtu: 1279\n"
+            )),
+            "f:6:10: vlans[0].mtu: 1279",
+            "use 1280 to 65535",
+        ),
+        (
+            vlan(&format!("{at_id}    addresses: [10.1.0.1]\n")),
+            "f:5:17: vlans[0].addresses[0]: ",
+            "such as 10.1.0.1/24",
+        ),
+        (
+            vlan(&format!("{at_id}    addresses: [10.1.0.1/24, 10.1/24]\n")),
+            "f:5:30: vlans[0].addresses[1]: ",
+            "such as 10.1.0.1/24",
+        ),
+        (
+            vlan(&format!("{at_id}    addresses: [10.1.0.1/33]\n")),
+            "f:5:17: vlans[0].addresses[0]: ",
+            "use 1 to 32",
+        ),
+        (
+            vlan(&format!("{at_id}    addresses: [10.1.0.0/24]\n")),
+            "f:5:17: vlans[0].addresses[0]: ",
+            "is the network itself",
+        ),
+        (
+            vlan(&format!("{at_id}    addresses: [224.0.0.1/24]\n")),
+            "f:5:17: vlans[0].addresses[0]: ",
+            "multicast",
+        ),
+        (
+            vlan(&format!(
+                "{at_id}    addresses: [10.1.0.1/24]\n    neighbours:\n      10.1.0.9: 02:00:00:00:00\n"
+            )),
+            "f:7:17: vlans[0].neighbours.10.1.0.9: ",
+            "is not a MAC address",
+        ),
+        (
+            vlan(&format!(
+                "{at_id}    addresses: [10.1.0.1/24]\n    neighbours:\n      10.1.0.9: 33:33:00:00:00:01\n"
+            )),
+            "f:7:17: vlans[0].neighbours.10.1.0.9: ",
+            "no box's address",
+        ),
+        (
+            vlan(&format!(
+                "{at_id}    addresses: [10.1.0.1/24]\n    neighbours:\n      10.2.0.9: 02:00:00:00:00:01\n"
+            )),
+            "f:7:17: vlans[0].neighbours.10.2.0.9: ",
+            "add an address of its network",
+        ),
+        (
+            vlan(&format!(
+                "{at_id}    neighbours:\n      router: 02:00:00:00:00:01\n"
+            )),
+            "f:6:15: vlans[0].neighbours.router: ",
+            "is not an address",
+        ),
+        (
+            vlan(&format!("{at_id}  - {{interface: eth0, id: 100}}\n")),
+            "f:5:17: vlans[1]: eth0.100",
+            "there twice",
+        ),
+        (
+            "vlans:\n  - {interface: eth0, id: 100}\n".into(),
+            "f:2:17: vlans[0].interface: \"eth0\"",
+            "is not in `interfaces`",
+        ),
+        (
+            vlan(&format!("{at_id}    colour: red\n")),
+            "f:5:5: ",
+            "unknown field `colour`",
+        ),
+    ];
+    for (text, start, part) in table {
+        let error = parse(&text).unwrap_err();
+        assert!(
+            error.starts_with(start) && error.contains(part),
+            "{text}\nwant {start}...{part}...\ngot  {error}"
+        );
+    }
+}
+
+#[test]
+fn a_vlan_has_tags_addresses_and_neighbours() {
+    let text = vlan(
+        "    id: 100\n    outer: 200\n    protocol: 802.1ad\n    addresses: [10.1.0.1/24, '2001:db8::1/64']\n    \
+         mtu: 1496\n    neighbours: {10.1.0.9: 02:00:00:00:00:09, '2001:db8::9': 02:00:00:00:00:09}\n",
+    );
+    let config = parse(&text).unwrap();
+    let vlan = &config.vlans[0];
+    assert_eq!(vlan.name(), "eth0.200.100");
+    assert_eq!(vlan.tags.protocol.as_str(), "802.1ad");
+    assert_eq!((vlan.addresses.len(), vlan.neighbours.len()), (2, 2));
+    assert_eq!(vlan.mtu, Some(1496));
+    let qinq = vlan.clone();
+    let single = parse(&self::vlan("    id: 100\n")).unwrap();
+    assert_eq!(single.vlans[0].name(), "eth0.100");
+    assert_ne!(single.vlans[0].tags, qinq.tags);
+}
+
+#[test]
+fn outer_sources_of_tunnels_are_prefixes() {
+    let text = "tunnelSource: {ipv4: 100.64.0.0/16, ipv6: '2001:db8:f::/96'}\n";
+    let config = parse(text).unwrap();
+    let shown = [config.tunnel_sources.ipv4, config.tunnel_sources.ipv6];
+    let shown = shown.map(|prefix| prefix.unwrap().to_string());
+    assert_eq!(shown, ["100.64.0.0/16", "2001:db8:f::/96"]);
 }
 
 #[test]
@@ -218,8 +410,11 @@ fn the_example_shows_the_defaults() {
 fn the_comments_of_the_example_are_valid_when_they_are_taken_for_keys() {
     let example = include_str!("../../../../packaging/examples/loxid.yaml");
     let wanted = |line: &str| {
-        line.replacen("interfaces: []", "interfaces:", 1)
-            .replacen("services: []", "services:", 1)
+        ["interfaces", "vlans", "services"]
+            .iter()
+            .fold(line.to_owned(), |line, key| {
+                line.replacen(&format!("{key}: []"), &format!("{key}:"), 1)
+            })
     };
     let taken: Vec<String> = example
         .lines()
@@ -231,5 +426,6 @@ fn the_comments_of_the_example_are_valid_when_they_are_taken_for_keys() {
         .filter(|line| !line.trim_start().starts_with('#'))
         .collect();
     let config = parse(&taken.join("\n")).unwrap();
-    assert_eq!((config.interfaces.len(), config.document.len()), (1, 1));
+    assert_eq!((config.interfaces.len(), config.document.len()), (1, 2));
+    assert_eq!(config.vlans.len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use lb_api::control::{ConnectionsFound, ConnectionsQuery, ControlError};
 use lb_api::wire::{Connection, ConnectionState, Mode};
-use lb_core::service::ServiceKey;
+use lb_core::service::{Ports, ServiceKey};
 use lb_plane::stats::{self, ConnState, Filter};
 
 use super::Daemon;
@@ -25,7 +25,10 @@ impl<P: DataPlane> Daemon<P> {
         let for_plane = Filter {
             client: filter.client.map(|end| end.addr),
             vip: filter.service.map(|key| key.vip),
-            vip_port: filter.service.map(|key| key.port.get()),
+            vip_port: filter.service.and_then(|key| match key.ports {
+                Ports::One(port) => Some(port.get()),
+                Ports::Range { .. } | Ports::Any | Ports::None => None,
+            }),
             backend: filter.backend.map(|end| end.addr),
             backend_port: filter
                 .backend
@@ -40,13 +43,20 @@ impl<P: DataPlane> Daemon<P> {
             .client
             .and_then(|end| end.port)
             .map(|port| port.get());
+        let services = state::rows(&reconciler.outcome);
+        // Of any port are those that no other service of the VIP has: the row tells.
+        let is_of_service = |conn: &stats::Connection| match filter.service {
+            Some(key) if key.ports == Ports::Any => services.get(&conn.service) == Some(&key),
+            Some(key) => key.ports.contains(conn.vip.port()),
+            None => true,
+        };
         let is_wanted = |conn: &stats::Connection| {
             client_port.is_none_or(|port| port == conn.client.port())
                 && filter
                     .protocol
                     .is_none_or(|protocol| protocol == conn.protocol)
+                && is_of_service(conn)
         };
-        let services = state::rows(&reconciler.outcome);
         let reader = reconciler.plane().reader();
         let limit = usize::from(query.limit);
         let mut found = ConnectionsFound::default();
@@ -90,6 +100,7 @@ fn connection(conn: &stats::Connection, service: Option<String>, mode: Option<Mo
         backend: conn.backend.to_string(),
         source: conn.source.to_string(),
         mode,
+        one_sided: conn.one_sided,
         state: wire_state(conn.state),
         idle: conn.idle_seconds,
         timeout: conn.timeout_seconds,

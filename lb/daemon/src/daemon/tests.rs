@@ -413,7 +413,13 @@ fn metrics_have_every_reason_and_each_family_once() {
         "loxid_service_backends{service=\"10.1.0.80:80/tcp\",source=\"api\",state=\"draining\"} 0",
         "loxid_snat_ports_max 22528",
         "loxid_interface_xdp_mode{interface=\"eth0\",mode=\"native\"} 1",
-        "loxid_conn_capacity 128",
+        "loxid_conn_capacity{table=\"conn4\"} 132",
+        "loxid_conn_capacity{table=\"conn6\"} 132",
+        "loxid_conn_entries{table=\"conn6\"} 0",
+        "loxid_table_entries{table=\"sources\"} 0",
+        "loxid_affinity_evictions_total 0",
+        "loxid_backend_load{backend=\"10.2.0.2:8080\",protocol=\"tcp\"} 0",
+        "loxid_drops_total{reason=\"source_denied\"} 0",
         "loxid_reconcile_corrections_total{kind=\"backend\"} 0",
     ] {
         assert!(

@@ -27,6 +27,7 @@ pub fn add(page: &mut Page, sources: &Sources) {
         })
         .collect();
     traffic::add(page, "backend", &rows);
+    loads(page, sources);
     let services = &sources.state.services;
     page.gauges(
         "loxid_backend_up",
@@ -41,6 +42,34 @@ pub fn add(page: &mut Page, sources: &Sources) {
         "Weight of a backend in a service.",
         ["service", "source", "backend"],
         &members(services, |backend| backend.weight.into()),
+    );
+}
+
+fn loads(page: &mut Page, sources: &Sources) {
+    let loads = &sources.figures.loads;
+    let rows = sources.plane.iter();
+    let rows = rows.flat_map(|(outcome, _)| endpoints(outcome));
+    let samples: Vec<_> = rows
+        .map(|(id, (endpoint, protocol))| {
+            let load = loads.get(&id).copied().unwrap_or(0);
+            let labels = [endpoint.to_string(), protocol.to_string()];
+            (labels, load as f64)
+        })
+        .collect();
+    page.gauges(
+        "loxid_backend_load",
+        "Connections that limits and least connections count, those that rest after their end included.",
+        ["backend", "protocol"],
+        &samples,
+    );
+    let limits: Vec<_> = members_with(&sources.state.services, |backend| {
+        backend.max_connections.map(f64::from)
+    });
+    page.gauges(
+        "loxid_backend_max_connections",
+        "Load of a backend from which on a service does not choose it.",
+        ["service", "source", "backend"],
+        &limits,
     );
 }
 
@@ -62,20 +91,30 @@ fn members(
     services: &[ServiceStatus],
     value: impl Fn(&BackendStatus) -> f64,
 ) -> Vec<Sample<String, 3>> {
+    members_with(services, |backend| Some(value(backend)))
+}
+
+/// The same of those that have a value.
+fn members_with(
+    services: &[ServiceStatus],
+    value: impl Fn(&BackendStatus) -> Option<f64>,
+) -> Vec<Sample<String, 3>> {
     let mut samples = Vec::new();
     for service in services {
-        samples.extend(service.backends.iter().map(|backend| {
+        samples.extend(service.backends.iter().filter_map(|backend| {
             let endpoint = endpoint(&backend.address, backend.port);
             let labels = [service.key.clone(), service.source.clone(), endpoint];
-            (labels, value(backend))
+            Some((labels, value(backend)?))
         }));
     }
     samples
 }
 
-fn endpoint(address: &str, port: u16) -> String {
-    match address.contains(':') {
-        true => format!("[{address}]:{port}"),
-        false => format!("{address}:{port}"),
+/// As an endpoint is displayed: without a port it is the address alone.
+fn endpoint(address: &str, port: Option<u16>) -> String {
+    match (port, address.contains(':')) {
+        (None, _) => address.to_owned(),
+        (Some(port), true) => format!("[{address}]:{port}"),
+        (Some(port), false) => format!("{address}:{port}"),
     }
 }

@@ -20,17 +20,18 @@ fn entries(page: &mut Page, figures: &Figures) {
         ["state"],
         &states,
     );
-    let entries: f64 = states.iter().map(|(_, count)| count).sum();
+    let tables = usage.tables.iter();
     page.gauges(
         "loxid_conn_entries",
-        "Entries of a connection table in use.",
+        "Connections remembered, by family.",
         ["table"],
-        &[(["conn4"], entries)],
+        &by_name(tables.clone().map(|table| (table.name, table.used))),
     );
-    page.gauge(
+    page.gauges(
         "loxid_conn_capacity",
-        "Entries that a connection table has.",
-        usage.capacity as f64,
+        "Connections that there is room for, by family.",
+        ["table"],
+        &by_name(tables.map(|table| (table.name, table.capacity))),
     );
     let events = totals.conn_events.iter();
     let evicted =
@@ -40,6 +41,11 @@ fn entries(page: &mut Page, figures: &Figures) {
         "Entries given up for another connection, by what they were.",
         ["why"],
         &by_name(evicted),
+    );
+    page.counter(
+        "loxid_affinity_evictions_total",
+        "Clients that lost their backend to another client while their affinity lived.",
+        event(totals, "affinity_evicted"),
     );
     page.counter(
         "loxid_conn_inserted_total",

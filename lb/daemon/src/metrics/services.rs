@@ -6,9 +6,10 @@ use super::page::{Page, Sample};
 use super::{Sources, traffic};
 use crate::state::Figures;
 
-const STATES: [(BackendState, &str); 4] = [
+const STATES: [(BackendState, &str); 5] = [
     (BackendState::Active, "active"),
     (BackendState::Draining, "draining"),
+    (BackendState::Full, "full"),
     (BackendState::Unresolved, "unresolved"),
     (BackendState::Unknown, "unknown"),
 ];

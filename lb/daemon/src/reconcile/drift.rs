@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lb_core::tables::Tables;
 
-/// Kinds of rows, as the metric `reconcile_corrections_total` calls them. An attachment that is
-/// gone is one, too.
-pub const KINDS: [&str; 11] = [
+/// Kinds of rows, as the metric `reconcile_corrections_total` calls them. An attachment or a
+/// group that is gone is one, too.
+pub const KINDS: [&str; 13] = [
     "attachment",
+    "group",
     "interface",
     "hop",
     "backend",
     "members",
     "slots",
+    "sources",
     "vip",
     "local",
     "service",
@@ -28,6 +30,7 @@ pub fn between(known: &Tables, read: &Tables) -> Vec<(&'static str, u64)> {
         ("backend", rows(&known.backends, &read.backends)),
         ("members", rows(&known.members, &read.members)),
         ("slots", rows(&known.slots, &read.slots)),
+        ("sources", rows(&known.sources, &read.sources)),
         ("vip", rows(&known.image.vips, &read.image.vips)),
         ("local", keys(&known.image.local, &read.image.local)),
         ("service", rows(&known.image.services, &read.image.services)),

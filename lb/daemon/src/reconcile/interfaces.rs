@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use lb_api::wire::AttachMode;
+use lb_core::addr::Mac;
 use lb_core::tables::InterfaceSlot;
 use lb_plane::attach::{Asked, Attachment, Mode, Warning};
 
@@ -14,9 +15,22 @@ use crate::failure::line;
 #[derive(Clone, Debug, Default)]
 pub struct InterfaceState {
     pub slot: Option<InterfaceSlot>,
+    /// Of a VLAN that of its device.
     pub attachment: Option<Attachment>,
+    pub vlan: Option<VlanState>,
     /// Why it is not attached, or not as well as it could be.
     pub message: String,
+}
+
+/// A VLAN on a device that carries the program, or should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VlanState {
+    /// `100`, of two tags `200.100`.
+    pub tags: String,
+    pub device: String,
+    pub mtu: u32,
+    pub mac: Mac,
+    pub up: bool,
 }
 
 #[derive(Default)]

@@ -1,11 +1,14 @@
 //! Which interface has which slot. Connections remember slots, so an interface keeps its own: over
-//! a restart by its ifindex, and by its name when it vanishes and comes back with another ifindex.
+//! a restart by its place (device and tags), and by its name when it vanishes and comes back with
+//! another ifindex.
 
 use std::collections::BTreeMap;
 
 use lb_core::tables::{InterfaceSlot, Tables};
 
-const SLOTS: u8 = 64;
+use super::logical::Place;
+
+pub const SLOTS: u8 = 64;
 
 #[derive(Debug, Default)]
 pub struct Slots {
@@ -17,33 +20,56 @@ impl Slots {
         self.by_name.get(name).copied()
     }
 
-    /// Slots of these interfaces (with their ifindex, if they are there); others lose theirs.
-    /// Interfaces beyond the last slot get none.
+    /// Slots of these interfaces (with their place, if they are there); others lose theirs. Beyond
+    /// the last slot there are none, and devices go before the VLANs on them.
     pub fn assign<'a>(
         &mut self,
-        names: &BTreeMap<&'a str, Option<u32>>,
+        names: &BTreeMap<&'a str, Option<Place>>,
         have: &Tables,
     ) -> Vec<(&'a str, InterfaceSlot)> {
         self.by_name
             .retain(|name, _| names.contains_key(name.as_str()));
-        let unknown = || {
-            names
+        let is_vlan = |place: &Option<Place>| place.is_some_and(|place| place.vlan.is_some());
+        for vlans in [false, true] {
+            let of_kind: BTreeMap<_, _> = names
                 .iter()
-                .filter(|(name, _)| !self.by_name.contains_key(**name))
+                .filter(|(_, place)| is_vlan(place) == vlans)
+                .collect();
+            self.take_over(&of_kind, have);
+            self.give(&of_kind, have);
+        }
+        names
+            .keys()
+            .filter_map(|name| Some((*name, self.of(name)?)))
+            .collect()
+    }
+
+    /// Slots that the tables have for these places.
+    fn take_over(&mut self, names: &BTreeMap<&&str, &Option<Place>>, have: &Tables) {
+        let held = |place: Place| {
+            let mut rows = have.interfaces.iter();
+            let found = rows.find(|(_, row)| {
+                let of_row = Place {
+                    device: row.ifindex,
+                    vlan: row.vlan,
+                };
+                of_row == place
+            });
+            found.map(|(slot, _)| *slot)
         };
-        let held = |ifindex: u32| {
-            have.interfaces
-                .iter()
-                .find(|(_, row)| row.ifindex == ifindex)
-                .map(|(slot, _)| *slot)
-        };
-        let found: Vec<_> = unknown()
-            .filter_map(|(name, ifindex)| Some(((*name).to_owned(), held((*ifindex)?)?)))
+        let unknown = names
+            .iter()
+            .filter(|(name, _)| !self.by_name.contains_key(***name));
+        let found: Vec<_> = unknown
+            .filter_map(|(name, place)| Some(((**name).to_owned(), held((**place)?)?)))
             .filter(|(_, slot)| !self.by_name.values().any(|used| used == slot))
             .collect();
         self.by_name.extend(found);
+    }
+
+    fn give(&mut self, names: &BTreeMap<&&str, &Option<Place>>, have: &Tables) {
         for name in names.keys() {
-            if self.by_name.contains_key(*name) {
+            if self.by_name.contains_key(**name) {
                 continue;
             }
             let is_free = |slot: &InterfaceSlot| !self.by_name.values().any(|used| used == slot);
@@ -53,11 +79,7 @@ impl Slots {
                 .find(|slot| !have.interfaces.contains_key(slot));
             let slot = empty.or_else(|| free.next());
             self.by_name
-                .extend(slot.map(|slot| ((*name).to_owned(), slot)));
+                .extend(slot.map(|slot| ((**name).to_owned(), slot)));
         }
-        names
-            .keys()
-            .filter_map(|name| Some((*name, self.of(name)?)))
-            .collect()
     }
 }

@@ -3,10 +3,14 @@
 use super::*;
 use crate::testing::{Boxed, document, put_link, take_link};
 
+mod groups;
+mod vlans;
+
 struct World {
     reconciler: Reconciler<Boxed>,
     intent: Intent,
     wanted: BTreeMap<String, AttachMode>,
+    vlans: Vec<config::Vlan>,
     facts: RawFacts,
     now: Instant,
 }
@@ -23,6 +27,7 @@ impl World {
             wanted: ["eth0", "eth1"]
                 .map(|name| (name.to_owned(), AttachMode::Auto))
                 .into(),
+            vlans: Vec::new(),
             now: Instant::now(),
         }
     }
@@ -46,6 +51,7 @@ impl World {
             reconciler,
             intent,
             wanted,
+            vlans,
             facts,
             now,
         } = self;
@@ -53,6 +59,7 @@ impl World {
             &Inputs {
                 intent,
                 wanted,
+                vlans,
                 facts,
                 now: *now,
             },

@@ -1,20 +1,9 @@
-//! Addresses as four words, as on the wire; IPv4 is the first, and the others are 0.
+//! Addresses as four words, as on the wire; IPv4 is the first, and the others are 0. Beside them
+//! a flag says the family.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use lb_core::service::Protocol;
-
-use super::EncodeError;
-
-/// # Errors
-/// `Ambiguous`: an IPv6 address that would read as IPv4.
-pub(crate) fn encode(addr: IpAddr) -> Result<[u32; 4], EncodeError> {
-    let words = words(addr);
-    if addr.is_ipv6() && words[1..] == [0; 3] {
-        return Err(EncodeError::Ambiguous(addr));
-    }
-    Ok(words)
-}
 
 pub(crate) fn words(addr: IpAddr) -> [u32; 4] {
     match addr {
@@ -33,11 +22,18 @@ pub(crate) fn words(addr: IpAddr) -> [u32; 4] {
     }
 }
 
-pub(crate) fn decode(words: [u32; 4]) -> IpAddr {
-    if words[1..] == [0; 3] {
-        return decode4(words[0]).into();
+/// An address of the family that its row says.
+pub(crate) fn decode(words: [u32; 4], is_ipv6: bool) -> IpAddr {
+    if is_ipv6 {
+        decode6(words).into()
+    } else {
+        decode4(words[0]).into()
     }
-    decode6(words).into()
+}
+
+/// A flag for a row whose address is IPv6's.
+pub(crate) fn family(addr: IpAddr, flag: u32) -> u32 {
+    if addr.is_ipv6() { flag } else { 0 }
 }
 
 pub(crate) fn decode4(word: u32) -> Ipv4Addr {
@@ -52,9 +48,10 @@ pub(crate) fn decode6(words: [u32; 4]) -> Ipv6Addr {
     Ipv6Addr::from(octets)
 }
 
-/// The number in an IP header.
+/// The number in an IP header; of ICMP IPv4's, also where the VIP is IPv6.
 pub(crate) fn protocol_number(protocol: Protocol) -> u8 {
     match protocol {
+        Protocol::Icmp => 1,
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
     }
@@ -62,6 +59,7 @@ pub(crate) fn protocol_number(protocol: Protocol) -> u8 {
 
 pub(crate) fn protocol(number: u8) -> Option<Protocol> {
     match number {
+        1 => Some(Protocol::Icmp),
         6 => Some(Protocol::Tcp),
         17 => Some(Protocol::Udp),
         _ => None,

@@ -1,13 +1,15 @@
-//! The arenas: slot tables (four 16-bit slots to a word) and members (backend ids).
+//! The arenas: slot tables (four 16-bit slots to a word), members, and boundaries of sources.
 //!
 //! They are written where no published service refers to, and found by the ranges in the
 //! services: a run that nobody refers to is free space.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use lb_bpf::abi;
 use lb_bpf::region::{Region, Regions};
-use lb_core::tables::{BackendId, MemberRange, SlotRange};
+use lb_core::tables::{BackendId, MemberRange, MemberRow, SlotRange, SourceRange};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::{EncodeError, within};
 
@@ -62,27 +64,73 @@ pub(crate) fn read_slots(regions: &Regions, range: SlotRange) -> Option<Arc<[u16
 pub(crate) fn put_members(
     regions: &Regions,
     first: u32,
-    members: &[BackendId],
+    members: &[MemberRow],
 ) -> Result<(), EncodeError> {
     run("member", first, members.len(), regions.len(Region::Members))?;
-    for (index, id) in (first..).zip(members) {
-        regions.store_u64(Region::Members, index, 0, id.0.into());
+    for (index, row) in (first..).zip(members) {
+        regions.write(Region::Members, index, &encode_member(row));
     }
     Ok(())
 }
 
-pub(crate) fn read_members(regions: &Regions, range: MemberRange) -> Option<Arc<[BackendId]>> {
-    run(
-        "member",
-        range.first,
-        range.count as usize,
-        regions.len(Region::Members),
-    )
-    .ok()?;
-    let indices = (range.first..).take(range.count as usize);
-    Some(
-        indices
-            .map(|index| BackendId(regions.load_u64(Region::Members, index, 0) as u32))
-            .collect(),
-    )
+/// None where a member is not one that was put here.
+pub(crate) fn read_members(regions: &Regions, range: MemberRange) -> Option<Arc<[MemberRow]>> {
+    let count = range.count as usize;
+    run("member", range.first, count, regions.len(Region::Members)).ok()?;
+    let indices = (range.first..).take(count);
+    indices
+        .map(|index| decode_member(&regions.read(Region::Members, index)))
+        .collect()
+}
+
+/// Has a member of the run a limit?
+pub(crate) fn is_limited(regions: &Regions, range: MemberRange) -> bool {
+    read_members(regions, range)
+        .is_some_and(|members| members.iter().any(|row| row.limit.is_some()))
+}
+
+fn encode_member(row: &MemberRow) -> abi::lb_member {
+    abi::lb_member {
+        backend: row.backend.0,
+        weight: row.weight,
+        limit: row.limit.map_or(0, NonZeroU32::get),
+        ..abi::lb_member::new_zeroed()
+    }
+}
+
+fn decode_member(bytes: &abi::lb_member) -> Option<MemberRow> {
+    let row = MemberRow {
+        backend: BackendId(bytes.backend),
+        weight: bytes.weight,
+        limit: NonZeroU32::new(bytes.limit),
+    };
+    (encode_member(&row).as_bytes() == bytes.as_bytes()).then_some(row)
+}
+
+pub(crate) fn put_sources(
+    regions: &Regions,
+    first: u32,
+    boundaries: &[u128],
+) -> Result<(), EncodeError> {
+    let room = regions.len(Region::Sources);
+    run("source boundary", first, boundaries.len(), room)?;
+    for (index, boundary) in (first..).zip(boundaries) {
+        let bytes = abi::lb_boundary {
+            high: (boundary >> 64) as u64,
+            low: *boundary as u64,
+        };
+        regions.write(Region::Sources, index, &bytes);
+    }
+    Ok(())
+}
+
+pub(crate) fn read_sources(regions: &Regions, range: SourceRange) -> Option<Arc<[u128]>> {
+    let count = range.count as usize;
+    let room = regions.len(Region::Sources);
+    run("source boundary", range.first, count, room).ok()?;
+    let boundary = |index| {
+        let abi::lb_boundary { high, low } = regions.read(Region::Sources, index);
+        u128::from(high) << 64 | u128::from(low)
+    };
+    Some((range.first..).take(count).map(boundary).collect())
 }

@@ -5,7 +5,7 @@ use lb_bpf::region::{Region, Regions};
 use lb_core::tables::Image;
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::{EncodeError, filter, port, route, service, vip};
+use super::{EncodeError, arena, filter, port, route, service, vip};
 
 /// The bytes of one bank.
 pub(crate) struct Bank {
@@ -17,8 +17,10 @@ pub(crate) struct Bank {
     routes: route::Routes,
 }
 
-/// Encodes an image for regions of these sizes.
-pub(crate) fn encode(image: &Image, config: &abi::lb_config) -> Result<Bank, EncodeError> {
+/// Encodes an image for regions that hold the members it refers to.
+pub(crate) fn encode(image: &Image, regions: &Regions) -> Result<Bank, EncodeError> {
+    let config = regions.config();
+    let is_limited = |members| arena::is_limited(regions, members);
     let vips = vip::encode(image, config.vip_lines)?;
     let (port_seed, ports) = port::encode(image, &vips, config.port_lines)?;
     let routes = route::encode(&image.routes, config.route_nodes)?;
@@ -36,7 +38,7 @@ pub(crate) fn encode(image: &Image, config: &abi::lb_config) -> Result<Bank, Enc
         filter: filter::encode(image, config.filter_bits),
         vips: vips.lines,
         ports,
-        services: service::encode_all(image, config.max_services)?,
+        services: service::encode_all(image, config.max_services, is_limited)?,
         routes,
     })
 }

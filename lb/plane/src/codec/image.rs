@@ -71,7 +71,7 @@ fn is_made_of(regions: &Regions, bank: u32, image: &Image) -> bool {
     let header: abi::lb_bank = regions.read(Region::Banks, bank);
     // Before the first publication all is zero, the seeds, too.
     let untouched = header.vip_seed == 0 && *image == Image::default();
-    untouched || bank::encode(image, regions.config()).is_ok_and(|made| made.is(regions, bank))
+    untouched || bank::encode(image, regions).is_ok_and(|made| made.is(regions, bank))
 }
 
 fn reverse_bitmap(regions: &Regions, bank: u32) -> Vec<u64> {

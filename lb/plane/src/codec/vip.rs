@@ -1,6 +1,6 @@
 //! Records of `vips`: VIPs, and the box's other addresses, by address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use lb_bpf::abi;
@@ -8,7 +8,7 @@ use lb_bpf::user::vip_lines;
 use lb_core::tables::{Image, VipRow};
 use zerocopy::FromZeros;
 
-use super::{EncodeError, address, fits, index};
+use super::{EncodeError, address, fits, index, port};
 
 const ROOM: usize = abi::LB_VIPS_PER_LINE as usize;
 
@@ -20,20 +20,29 @@ pub(crate) struct Vips {
 }
 
 pub(crate) fn encode(image: &Image, lines: u32) -> Result<Vips, EncodeError> {
+    let blocks: BTreeSet<IpAddr> = image
+        .services
+        .values()
+        .filter(|row| port::is_wild(row.key.ports))
+        .map(|row| row.key.vip)
+        .collect();
+    let set = |flag: u32, on: bool| if on { flag } else { 0 };
     let mut records = Vec::new();
     for (id, (addr, row)) in (0..).zip(&image.vips) {
-        let echo = if row.echo { abi::LB_VIP_ECHO } else { 0 };
         records.push(abi::lb_vip {
-            address: address::encode(*addr)?,
+            address: address::words(*addr),
             id,
-            flags: abi::LB_VIP_USED | echo,
+            flags: abi::LB_VIP_USED
+                | address::family(*addr, abi::LB_VIP_IPV6)
+                | set(abi::LB_VIP_ECHO, row.echo)
+                | set(abi::LB_VIP_BLOCKS, blocks.contains(addr)),
             arp_interfaces: row.arp,
         });
     }
     for addr in &image.local {
         records.push(abi::lb_vip {
-            address: address::encode(*addr)?,
-            flags: abi::LB_VIP_USED | abi::LB_VIP_LOCAL,
+            address: address::words(*addr),
+            flags: abi::LB_VIP_USED | abi::LB_VIP_LOCAL | address::family(*addr, abi::LB_VIP_IPV6),
             ..abi::lb_vip::new_zeroed()
         });
     }
@@ -79,7 +88,7 @@ pub(crate) fn decode(line: &abi::lb_vip_line, image: &mut Image) {
         .iter()
         .filter(|record| record.flags & abi::LB_VIP_USED != 0)
     {
-        let addr = address::decode(record.address);
+        let addr = address::decode(record.address, record.flags & abi::LB_VIP_IPV6 != 0);
         if record.flags & abi::LB_VIP_LOCAL != 0 {
             image.local.insert(addr);
         } else {

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 
 use lb_core::addr::{Mac, Prefix};
 use lb_core::facts::Route;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use lb_core::vlan::{VlanId, VlanProtocol};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
-    LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp, XdpAttached,
+    InfoData, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp,
+    VlanProtocol as WireProtocol, XdpAttached,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
@@ -18,7 +20,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 
-use super::{NetlinkError, RawLink, Requests};
+use super::{NetlinkError, RawLink, RawVlan, Requests};
 use crate::attach::Mode;
 
 /// A neighbour entry that has a MAC.
@@ -102,7 +104,7 @@ impl Requests {
     }
 }
 
-fn raw_link(message: LinkMessage) -> Option<(String, RawLink)> {
+pub(super) fn raw_link(message: LinkMessage) -> Option<(String, RawLink)> {
     let flags = message.header.flags;
     let mut name = None;
     let mut link = RawLink {
@@ -112,11 +114,13 @@ fn raw_link(message: LinkMessage) -> Option<(String, RawLink)> {
         up: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
         loopback: flags.contains(LinkFlags::Loopback),
         kind: None,
+        vlan: None,
         rx_queues: 0,
         tx_queues: 0,
         xdp: None,
         addresses: BTreeSet::new(),
     };
+    link.vlan = raw_vlan(&message.attributes);
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(text) => name = Some(text),
@@ -137,6 +141,42 @@ fn raw_link(message: LinkMessage) -> Option<(String, RawLink)> {
     Some((name?, link))
 }
 
+/// None: the link is no VLAN, its tag is none that frames can have (VLAN 0), or what is below it
+/// is in another network namespace.
+fn raw_vlan(attributes: &[LinkAttribute]) -> Option<RawVlan> {
+    let mut below = None;
+    let mut id = None;
+    // IFLA_VLAN_PROTOCOL came with Linux 3.10; 802.1Q was all there was.
+    let mut protocol = VlanProtocol::Dot1Q;
+    for attribute in attributes {
+        match attribute {
+            LinkAttribute::Link(ifindex) => below = Some(*ifindex),
+            LinkAttribute::LinkNetNsId(_) => return None,
+            LinkAttribute::LinkInfo(infos) => {
+                let data = infos.iter().find_map(|info| match info {
+                    LinkInfo::Data(InfoData::Vlan(data)) => Some(data),
+                    _ => None,
+                });
+                for attribute in data.into_iter().flatten() {
+                    match attribute {
+                        InfoVlan::Id(number) => id = VlanId::new((*number).into()).ok(),
+                        InfoVlan::Protocol(WireProtocol::Ieee8021Ad) => {
+                            protocol = VlanProtocol::Dot1Ad;
+                        }
+                        _ => (),
+                    }
+                }
+            }
+            _ => (),
+        }
+    }
+    Some(RawVlan {
+        below: below?,
+        id: id?,
+        protocol,
+    })
+}
+
 fn xdp(state: &[LinkXdp]) -> Option<(Mode, u32)> {
     let mode = state.iter().find_map(|attribute| match attribute {
         LinkXdp::Attached(XdpAttached::None) => None,
@@ -152,7 +192,12 @@ fn xdp(state: &[LinkXdp]) -> Option<(Mode, u32)> {
     Some((mode, program.unwrap_or(0)))
 }
 
+/// An address of the box. None: IPv6 found it to be somebody else's, too, and does not use it.
 fn own_address(message: &AddressMessage) -> Option<IpAddr> {
+    let flags = message.header.flags;
+    if flags.contains(AddressHeaderFlags::Dadfailed) {
+        return None;
+    }
     let find =
         |pick: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(pick);
     // On a point-to-point link IFA_ADDRESS is the peer's.

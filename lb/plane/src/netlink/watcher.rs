@@ -80,17 +80,17 @@ impl Watcher {
         self.read()
     }
 
-    /// Asks the kernel to keep the next hops (neighbours, gateways) towards these addresses
-    /// resolved, and no longer those of earlier calls. What a next hop is follows from the facts:
-    /// call it again whenever they changed.
+    /// Asks the kernel to keep these next hops (neighbours, gateways), each an ifindex and an
+    /// address, resolved, and no longer those of earlier calls. An address alone would not do: a
+    /// link-local one is of each link another neighbour.
     ///
     /// # Errors
     /// The first that the kernel refused; all others are asked for nevertheless.
-    pub fn keep(&mut self, destinations: &BTreeSet<IpAddr>) -> Result<(), NetlinkError> {
-        let wanted: BTreeSet<Key> = destinations
+    pub fn keep(&mut self, neighbours: &BTreeSet<(u32, IpAddr)>) -> Result<(), NetlinkError> {
+        let wanted: BTreeSet<Key> = neighbours
             .iter()
-            .filter(|addr| !self.facts.own.contains(addr))
-            .filter_map(|addr| self.facts.next_hop(*addr))
+            .filter(|(_, addr)| !self.facts.own.contains(addr))
+            .copied()
             .collect();
         let (add, remove) = difference(&self.kept, &wanted, &self.fixed);
         let mut first = Ok(());

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use lb_core::service::{Endpoint, Mode, NoBackend, Protocol, ServiceKey};
-use lb_core::tables::{BackendRow, Hop, ServiceId, ServiceRow, VipRow};
+use lb_core::service::{Endpoint, Mode, NoBackend, Ports, Protocol, ServiceKey};
+use lb_core::tables::{BackendRow, Hop, SelectionKind, ServiceId, ServiceRow, VipRow};
 use zerocopy::FromZeros;
 
 use super::*;
@@ -52,7 +52,7 @@ fn backend_row(addr: &str, hop: Option<Hop>) -> BackendRow {
         key: BackendKey {
             endpoint: Endpoint {
                 addr: addr.parse().expect("an address"),
-                port: 80.try_into().expect("not 0"),
+                port: Some(80.try_into().expect("not 0")),
             },
             protocol: Protocol::Tcp,
         },
@@ -65,17 +65,20 @@ fn publish(plane: &mut RegionPlane, port: Option<u16>) {
     let row = |port: u16| ServiceRow {
         key: ServiceKey {
             vip: "10.0.0.1".parse().expect("an address"),
-            port: port.try_into().expect("not 0"),
+            ports: Ports::One(port.try_into().expect("not 0")),
             protocol: Protocol::Tcp,
         },
         mode: Mode::Dnat,
-        round_robin: true,
+        selection: SelectionKind::RoundRobin,
         pick_up: false,
         no_backend: NoBackend::Reject,
         last_hop: false,
         idle: 60,
+        persist: 0,
+        mss: 0,
         slots: None,
         members: None,
+        sources: None,
     };
     let image = Image {
         vips: port
@@ -147,4 +150,45 @@ fn a_backend_counts_on_while_it_lives_and_another_at_its_id_begins_at_0() {
         Op::PutBackend(BACKEND, backend_row("10.1.0.2", None)),
     );
     assert_eq!(seen(&plane), 0, "the row was free in between");
+}
+
+#[test]
+fn a_load_is_that_of_the_connections_until_a_row_without_any_is_dropped() {
+    let mut plane = plane();
+    apply(
+        &mut plane,
+        Op::PutBackend(BACKEND, backend_row("10.1.0.1", None)),
+    );
+    plane.regions().store_u64(Region::Loads, BACKEND.0, 0, 3);
+    // Somebody zeroed the row: its connections are still there.
+    plane.regions().zero(Region::Backends, BACKEND.0);
+    apply(
+        &mut plane,
+        Op::PutBackend(BACKEND, backend_row("10.1.0.1", None)),
+    );
+    assert_eq!(plane.reader().load(BACKEND), 3);
+    apply(&mut plane, Op::DropBackend(BACKEND));
+    assert_eq!(plane.reader().load(BACKEND), 0);
+}
+
+#[test]
+fn a_backends_row_that_somebody_changed_is_put_again_whole() {
+    let mut plane = plane();
+    let row = backend_row("2001:db8::1", None);
+    apply(&mut plane, Op::PutBackend(BACKEND, row.clone()));
+    let words = plane.regions().words(Region::Backends, BACKEND.0).len();
+    for word in 0..words {
+        for bit in [0, 31, 32, 63] {
+            let value = plane.regions().load_u64(Region::Backends, BACKEND.0, word);
+            let changed = value ^ 1 << bit;
+            plane
+                .regions()
+                .store_u64(Region::Backends, BACKEND.0, word, changed);
+            let found = plane.read().expect("memory can be read").backends;
+            assert_ne!(found.get(&BACKEND), Some(&row), "word {word} bit {bit}");
+            apply(&mut plane, Op::PutBackend(BACKEND, row.clone()));
+            let value_now = plane.regions().load_u64(Region::Backends, BACKEND.0, word);
+            assert_eq!(value_now, value, "word {word} bit {bit}");
+        }
+    }
 }

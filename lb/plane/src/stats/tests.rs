@@ -59,7 +59,13 @@ fn counters_are_summed_over_all_cpu_slots() {
 fn an_empty_table_has_no_connections_and_knows_its_capacity() {
     let reader = plane().reader();
     let usage = reader.usage();
-    assert_eq!(usage.capacity, 1024);
+    let limits = lb_core::plane::Plane::limits(&plane());
+    assert!(limits.connections >= 1024);
+    assert_eq!(
+        usage.capacity,
+        u64::from(limits.connections) + u64::from(limits.connections6)
+    );
+    assert_eq!(usage.tables.len(), 2);
     assert!(usage.by_state.iter().all(|(_, count)| *count == 0));
     let page = reader.connections(&crate::stats::Filter::default(), 0, 10);
     assert!(page.connections.is_empty() && page.next.is_none());

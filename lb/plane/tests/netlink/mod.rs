@@ -142,7 +142,7 @@ mod netns {
             .await;
             let key = (watcher.facts().links["a"].ifindex, addr("10.9.0.2"));
             assert!(!watcher.facts().neighbours.contains_key(&key));
-            watcher.keep(&BTreeSet::from([key.1])).unwrap();
+            watcher.keep(&BTreeSet::from([key])).unwrap();
             until(&mut watcher, |facts| facts.neighbours.contains_key(&key)).await;
             ip("neigh del 10.9.0.2 dev a");
             until(&mut watcher, |facts| !facts.neighbours.contains_key(&key)).await;
@@ -159,6 +159,72 @@ mod netns {
 
     #[test]
     #[ignore = "needs root: run make test"]
+    fn ipv6_routes_are_read_and_a_kept_ipv6_neighbour_is_resolved_without_traffic() {
+        namespace();
+        let peer = Peer::new();
+        peer.ip("addr add 2001:db8:9::2/64 dev b nodad");
+        ip("addr add 2001:db8:9::1/64 dev a nodad");
+        ip(
+            "route add 2001:db8:77::/48 nexthop via 2001:db8:9::2 dev a nexthop via 2001:db8:9::3 dev a",
+        );
+        ip("route add unreachable 2001:db8:66::/48");
+        ip("route add default via fe80::99 dev a");
+        block_on(async {
+            let mut watcher = Watcher::new().unwrap();
+            until(&mut watcher, |facts| {
+                facts.links["a"].up && facts.next_hop(addr("2001:db8:77::5")).is_some()
+            })
+            .await;
+            let facts = watcher.facts();
+            let ifindex = facts.links["a"].ifindex;
+            assert!(facts.own.contains(&addr("2001:db8:9::1")));
+            for (to, hop) in [
+                ("2001:db8:9::7", "2001:db8:9::7"),
+                ("2001:db8:77::5", "2001:db8:9::2"),
+                ("2001:db8:88::5", "fe80::99"),
+            ] {
+                assert_eq!(facts.next_hop(addr(to)), Some((ifindex, addr(hop))), "{to}");
+            }
+            let unreachable = "2001:db8:66::/48".parse().unwrap();
+            assert!(facts.routes.iter().all(|route| route.prefix != unreachable));
+
+            let key = (ifindex, addr("2001:db8:9::2"));
+            assert!(!watcher.facts().neighbours.contains_key(&key));
+            watcher.keep(&BTreeSet::from([key])).unwrap();
+            until(&mut watcher, |facts| facts.neighbours.contains_key(&key)).await;
+            ip("neigh del 2001:db8:9::2 dev a");
+            until(&mut watcher, |facts| !facts.neighbours.contains_key(&key)).await;
+            until(&mut watcher, |facts| facts.neighbours.contains_key(&key)).await;
+        });
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
+    fn a_group_that_is_joined_twice_is_left_at_once_and_the_stacks_own_stay() {
+        use lb_plane::multicast::{join, joined, leave, solicited_node_mac};
+        namespace();
+        ip("link add name a type veth peer name b");
+        ip("addr add 2001:db8::42/64 dev a nodad");
+        ip("link set dev a up");
+        let stacks = solicited_node_mac("2001:db8::42".parse().unwrap());
+        let group = solicited_node_mac("2001:db8::1:2345".parse().unwrap());
+        assert!(joined("a").unwrap().is_empty());
+        join("a", group).unwrap();
+        join("a", group).unwrap();
+        assert_eq!(joined("a").unwrap(), BTreeSet::from([group]));
+        assert!(joined("b").unwrap().is_empty());
+        leave("a", stacks).unwrap();
+        let hex = |group: lb_core::addr::Mac| group.to_string().replace(':', "");
+        let listed = || std::fs::read_to_string("/proc/thread-self/net/dev_mcast").unwrap();
+        assert!(listed().contains(&hex(stacks)) && listed().contains(&hex(group)));
+        leave("a", group).unwrap();
+        leave("a", group).unwrap();
+        assert!(!listed().contains(&hex(group)));
+        assert!(join("nowhere", group).is_err());
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
     fn a_neighbours_changed_mac_is_seen() {
         namespace();
         let peer = Peer::new();
@@ -169,7 +235,7 @@ mod netns {
             })
             .await;
             let key = (watcher.facts().links["a"].ifindex, addr("10.9.0.2"));
-            watcher.keep(&BTreeSet::from([key.1])).unwrap();
+            watcher.keep(&BTreeSet::from([key])).unwrap();
             until(&mut watcher, |facts| facts.neighbours.contains_key(&key)).await;
             peer.ip("link set dev b address 02:00:00:00:00:77");
             ip("neigh flush dev a");
@@ -193,7 +259,8 @@ mod netns {
                 facts.links["a"].up && !facts.routes.is_empty()
             })
             .await;
-            watcher.keep(&BTreeSet::from([addr("10.9.0.2")])).unwrap();
+            let key = (watcher.facts().links["a"].ifindex, addr("10.9.0.2"));
+            watcher.keep(&BTreeSet::from([key])).unwrap();
             watcher.keep(&BTreeSet::new()).unwrap();
             let shown = std::process::Command::new("ip")
                 .args(["neigh", "show"])

@@ -47,8 +47,11 @@ impl Instance {
                 vips: 64,
                 slot_words: 4096,
                 members: 1024,
+                sources: 1024,
                 route_nodes: 64,
                 connections: 4096,
+                connections6: 4096,
+                affinities: 256,
             },
             ..OpenOptions::default()
         }

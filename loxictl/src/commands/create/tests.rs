@@ -22,7 +22,12 @@ fn line(service: &Service) -> String {
     let backends: Vec<String> = service
         .backends
         .iter()
-        .map(|one| format!("{}:{}*{}", one.address, one.port, one.weight))
+        .map(|one| {
+            let port = one.port.map(|port| format!(":{port}")).unwrap_or_default();
+            let max = one.max_connections.map(|max| format!("/{max}"));
+            let max = max.unwrap_or_default();
+            format!("{}{port}*{}{max}", one.address, one.weight)
+        })
         .collect();
     let mut line = format!(
         "{} {:?} {:?} [{}]",
@@ -42,6 +47,23 @@ fn line(service: &Service) -> String {
     }
     if service.last_hop {
         line += " last-hop";
+    }
+    for (name, value) in [
+        ("tunnel-port", service.tunnel_port),
+        ("persist", service.persist),
+        ("mss", service.mss_clamp),
+    ] {
+        line += &value
+            .map(|value| format!(" {name}={value}"))
+            .unwrap_or_default();
+    }
+    for (name, prefixes) in [
+        ("allow", &service.allowed_sources),
+        ("deny", &service.denied_sources),
+    ] {
+        if !prefixes.is_empty() {
+            line += &format!(" {name}={}", prefixes.join(","));
+        }
     }
     line
 }
@@ -129,6 +151,82 @@ fn loxicmds_words_make_these_services() {
 }
 
 #[test]
+fn ports_and_protocol_in_words_of_our_own_make_these_services() {
+    let table: &[(&str, &[&str])] = &[
+        (
+            "20.20.20.1 --port=80 --endpoints=31.31.31.1:8080,31.31.31.2:8081=3/100",
+            &["20.20.20.1:80/tcp Dnat Rr [31.31.31.1:8080*1 31.31.31.2:8081*3/100]"],
+        ),
+        (
+            "2001:db8::80 --port=53 --protocol=udp --endpoints=[2001:db8::1]:5353=0,2001:db8::2",
+            &["[2001:db8::80]:53/udp Dnat Rr [2001:db8::1:5353*0 2001:db8::2*1]"],
+        ),
+        (
+            "20.20.20.1 --port=80-90 --endpoints=31.31.31.1",
+            &["20.20.20.1:80-90/tcp Dnat Rr [31.31.31.1*1]"],
+        ),
+        (
+            "20.20.20.1 --port any --protocol udp --endpoints=31.31.31.1=7",
+            &["20.20.20.1:*/udp Dnat Rr [31.31.31.1*7]"],
+        ),
+        (
+            "20.20.20.1 --protocol=icmp",
+            &["20.20.20.1/icmp Dnat Maglev []"],
+        ),
+        (
+            "2001:db8::80 --protocol=icmp",
+            &["2001:db8::80/icmp Dnat Maglev []"],
+        ),
+        (
+            "20.20.20.1 --tcp=80-90,443:8443,any --name=web --endpoints=31.31.31.1:2",
+            &[
+                "20.20.20.1:80-90/tcp Dnat Rr [31.31.31.1*2] name=web-tcp-80-90",
+                "20.20.20.1:443/tcp Dnat Rr [31.31.31.1:8443*2] name=web-tcp-443",
+                "20.20.20.1:*/tcp Dnat Rr [31.31.31.1*2] name=web-tcp-any",
+            ],
+        ),
+        (
+            "20.20.20.1 --port=80 --mode=dsr --endpoints=31.31.31.1:80,31.31.31.2",
+            &["20.20.20.1:80/tcp Dsr Rr [31.31.31.1:80*1 31.31.31.2*1]"],
+        ),
+        (
+            "20.20.20.1 --tcp=80 --mode=dsr --endpoints=31.31.31.1",
+            &["20.20.20.1:80/tcp Dsr Rr [31.31.31.1:80*1]"],
+        ),
+        (
+            "20.20.20.1 --port=80 --mode=ipip --endpoints=31.31.31.1,2001:db8::1",
+            &["20.20.20.1:80/tcp Ipip Rr [31.31.31.1*1 2001:db8::1*1]"],
+        ),
+        (
+            "20.20.20.1 --port=80 --mode=gue --tunnel-port=6081 --endpoints=31.31.31.1",
+            &["20.20.20.1:80/tcp Gue Rr [31.31.31.1*1] tunnel-port=6081"],
+        ),
+        (
+            "20.20.20.1 --port=80 --select=lc --mss-clamp=1400",
+            &["20.20.20.1:80/tcp Dnat Lc [] mss=1400"],
+        ),
+        (
+            "20.20.20.1 --port=80 --persist=300",
+            &["20.20.20.1:80/tcp Dnat Maglev [] persist=300"],
+        ),
+        (
+            "20.20.20.1 --tcp=80 --allow=10.0.0.0/8 --allow 192.0.2.0/24 --deny=10.66.0.0/16,10.67.0.0/16",
+            &[
+                "20.20.20.1:80/tcp Dnat Rr [] allow=10.0.0.0/8,192.0.2.0/24 deny=10.66.0.0/16,10.67.0.0/16",
+            ],
+        ),
+    ];
+    for (words, want) in table {
+        let document = create(words).unwrap_or_else(|error| panic!("`{words}`: {error}"));
+        assert_eq!(
+            document.services.iter().map(line).collect::<Vec<_>>(),
+            *want,
+            "`{words}`"
+        );
+    }
+}
+
+#[test]
 fn wrong_words_are_errors_that_name_the_rule() {
     let table: &[(&str, &str)] = &[
         ("", "<VIP>"),
@@ -138,7 +236,48 @@ fn wrong_words_are_errors_that_name_the_rule() {
         ("20.20.20.1 --tcp=0", "1 to 65535"),
         ("20.20.20.1 --tcp=80:0", "1 to 65535"),
         ("20.20.20.1 --udp=", "is not a port"),
-        ("20.20.20.1 --tcp=1-9:80", "name every port"),
+        ("20.20.20.1 --tcp=1-9:80", "get each client's own port"),
+        ("20.20.20.1 --port=80 --tcp=80", "cannot be used with"),
+        ("20.20.20.1 --protocol=tcp", "which port? --port=80"),
+        ("20.20.20.1 --protocol=icmp --port=80", "icmp has no ports"),
+        ("20.20.20.1 --protocol=sctp --port=80", "tcp, udp or icmp"),
+        (
+            "20.20.20.1 --protocol=icmp --endpoints=31.31.31.1",
+            "services[0].backends",
+        ),
+        ("20.20.20.1 --port=90-80", "the lower port first"),
+        ("20.20.20.1 --port=0", "or * for any port"),
+        (
+            "20.20.20.1 --port=80-90 --endpoints=31.31.31.1:80",
+            "services[0].backends[0].port",
+        ),
+        ("20.20.20.1 --tcp=80-90,85", "overlap"),
+        (
+            "20.20.20.1 --port=80 --mode=dsr --endpoints=31.31.31.1:81",
+            "services[0].backends[0].port",
+        ),
+        (
+            "20.20.20.1 --port=80 --tunnel-port=6080",
+            "services[0].tunnelPort",
+        ),
+        (
+            "20.20.20.1 --port=80 --mode=dsr --mss-clamp=1400",
+            "services[0].mssClamp",
+        ),
+        ("20.20.20.1 --port=80 --mss-clamp=500", "536..=65495"),
+        ("20.20.20.1 --port=80 --persist=0", "1..=86400"),
+        (
+            "20.20.20.1 --port=80 --persist=60 --select=rr",
+            "services[0].persist",
+        ),
+        (
+            "20.20.20.1 --port=80 --allow=10.0.0.1/8",
+            "write 10.0.0.0/8",
+        ),
+        (
+            "20.20.20.1 --port=80 --allow=2001:db8::/32",
+            "services[0].allowedSources",
+        ),
         ("20.20.20.1 --sctp=80:80", "--sctp"),
         (
             "20.20.20.1 --tcp=80 --endpoints=31.31.31.1:1001",
@@ -148,12 +287,15 @@ fn wrong_words_are_errors_that_name_the_rule() {
             "20.20.20.1 --tcp=80 --endpoints=31.31.31.1:1:1",
             "is not an address",
         ),
-        ("20.20.20.1 --tcp=80 --select=lc", "not supported"),
-        ("20.20.20.1 --tcp=80 --select=best", "rr, hash or maglev"),
-        ("20.20.20.1 --tcp=80 --mode=dsr", "not supported"),
+        ("20.20.20.1 --tcp=80 --select=n2", "not supported"),
+        (
+            "20.20.20.1 --tcp=80 --select=best",
+            "rr, hash, maglev or lc",
+        ),
+        ("20.20.20.1 --tcp=80 --mode=fullproxy", "not supported"),
         (
             "20.20.20.1 --tcp=80 --mode=snat",
-            "default, dnat, onearm or fullnat",
+            "default, dnat, onearm, fullnat, dsr, ipip or gue",
         ),
         ("20.20.20.1 --tcp=80 --inatimeout=0", "1..=28800"),
         ("20.20.20.1 --tcp=80 --inatimeout=28801", "1..=28800"),

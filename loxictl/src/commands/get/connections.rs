@@ -15,14 +15,17 @@ use crate::watch::Watch;
 #[command(visible_aliases = ["conntrack", "connections"])]
 #[command(after_help = "\
 Prints as pages arrive; while traffic runs the list is no snapshot. All filters given must hold.
+With direct return (modes dsr, ipip, gue) replies don't pass this box: state, packets and
+bytes are then what the client's side shows, and STATE says (one-sided).
 
 Examples:
   loxictl get ct --limit 20
   loxictl get ct --service 20.20.20.1:2020/tcp --state established
   loxictl get ct --client 10.0.0.7           all connections of a client
+  loxictl get ct --backend '[2001:db8:1::1]:8080'   of an IPv6 backend, in brackets with a port
   loxictl get ct --backend 31.31.31.1:8080 -o name | wc -l")]
 pub struct GetConnections {
-    /// Only of this service: VIP:PORT/PROTOCOL, or its name
+    /// Only of this service: VIP:PORTS/PROTOCOL, or its name
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
 

@@ -1,7 +1,7 @@
 //! A client in a network namespace of its own, which a thread of this process is.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddrV4, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub struct Client {
 
 /// One connection to try. The socket lives until the `Outcome` is dropped.
 struct Task {
-    vip: SocketAddrV4,
+    vip: SocketAddr,
     protocol: Protocol,
     timeout: Duration,
     reply: oneshot::Sender<Result<Outcome>>,
@@ -91,13 +91,7 @@ impl Client {
             .map_err(|_| Failure::runtime("the client's thread ended"))??;
         // From here on dropping it removes the link.
         let client = Self { link, tasks };
-        ip(&[
-            "address",
-            "add",
-            &format!("{}/30", network.box_end()),
-            "dev",
-            &client.link,
-        ])?;
+        address(network, network.box_end(), &client.link)?;
         ip(&["link", "set", &client.link, "up"])?;
         Ok(client)
     }
@@ -109,7 +103,7 @@ impl Client {
 
     pub async fn connect(
         &self,
-        vip: SocketAddrV4,
+        vip: SocketAddr,
         protocol: Protocol,
         timeout: Duration,
     ) -> Result<Outcome> {
@@ -142,13 +136,7 @@ fn namespace(link: &str, network: Network) -> Result<()> {
     ip(&[
         "link", "add", "eth0", "type", "veth", "peer", "name", link, "netns", &owner,
     ])?;
-    ip(&[
-        "address",
-        "add",
-        &format!("{}/30", network.client_end()),
-        "dev",
-        "eth0",
-    ])?;
+    address(network, network.client_end(), "eth0")?;
     ip(&["link", "set", "lo", "up"])?;
     ip(&["link", "set", "eth0", "up"])?;
     ip(&[
@@ -172,8 +160,8 @@ fn namespace(link: &str, network: Network) -> Result<()> {
 fn serve(network: Network, inbox: &mpsc::Receiver<Task>) {
     while let Ok(task) = inbox.recv() {
         let outcome = match task.protocol {
-            Protocol::Tcp => tcp(network, task.vip, task.timeout),
             Protocol::Udp => udp(task.vip, task.timeout),
+            Protocol::Tcp | Protocol::Icmp => tcp(network, task.vip, task.timeout),
         };
         let outcome = outcome
             .map_err(|error| Failure::runtime(format!("connecting to {}: {error}", task.vip)));
@@ -181,9 +169,9 @@ fn serve(network: Network, inbox: &mpsc::Receiver<Task>) {
     }
 }
 
-fn tcp(network: Network, vip: SocketAddrV4, timeout: Duration) -> std::io::Result<Outcome> {
+fn tcp(network: Network, vip: SocketAddr, timeout: Duration) -> std::io::Result<Outcome> {
     let start = Instant::now();
-    match TcpStream::connect_timeout(&vip.into(), timeout) {
+    match TcpStream::connect_timeout(&vip, timeout) {
         Ok(stream) => {
             let answer = Answer::Connected(start.elapsed());
             Ok(Outcome {
@@ -203,8 +191,12 @@ fn tcp(network: Network, vip: SocketAddrV4, timeout: Duration) -> std::io::Resul
     }
 }
 
-fn udp(vip: SocketAddrV4, timeout: Duration) -> std::io::Result<Outcome> {
-    let socket = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
+fn udp(vip: SocketAddr, timeout: Duration) -> std::io::Result<Outcome> {
+    let any: IpAddr = match vip.is_ipv4() {
+        true => Ipv4Addr::UNSPECIFIED.into(),
+        false => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
     socket.connect(vip)?;
     socket.set_read_timeout(Some(timeout))?;
     let start = Instant::now();
@@ -234,6 +226,16 @@ fn silence(error: &std::io::Error, start: Instant) -> std::io::Result<Answer> {
             Ok(Answer::Refused(start.elapsed()))
         }
         _ => Err(std::io::Error::new(error.kind(), error.to_string())),
+    }
+}
+
+/// An IPv6 address is usable at once: nobody else is on the link, which duplicate address detection
+/// would look for.
+fn address(network: Network, addr: IpAddr, link: &str) -> Result<()> {
+    let on_link = network.on_link(addr);
+    match network.is_ipv4() {
+        true => ip(&["address", "add", &on_link, "dev", link]),
+        false => ip(&["address", "add", &on_link, "dev", link, "nodad"]),
     }
 }
 

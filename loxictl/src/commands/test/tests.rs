@@ -11,7 +11,10 @@ fn a_target_is_an_address_a_port_and_a_protocol() {
         ("20.20.20.1", Err("is not VIP:PORT")),
         ("20.20.20.1:0", Err("1 to 65535")),
         ("20.20.20.1:2020/sctp", Err("tcp or udp")),
-        ("[2001:db8::1]:80", Err("only IPv4")),
+        ("[2001:db8::1]:80", Ok("[2001:db8::1]:80/tcp")),
+        ("[2001:DB8::1]:53/udp", Ok("[2001:db8::1]:53/udp")),
+        ("2001:db8::1:80", Err("is not VIP:PORT")),
+        ("20.20.20.1/icmp", Err("tcp or udp")),
         ("web", Err("is not VIP:PORT")),
         ("", Err("is not VIP:PORT")),
     ] {
@@ -20,6 +23,32 @@ fn a_target_is_an_address_a_port_and_a_protocol() {
             (Err(got), Err(want)) => assert!(got.contains(want), "`{text}`: {got}"),
             (got, _) => panic!("`{text}`: {got:?}"),
         }
+    }
+}
+
+#[test]
+fn a_target_is_the_service_that_has_its_port() {
+    let keys = [
+        "20.20.20.1:*/tcp",
+        "20.20.20.1:80-90/tcp",
+        "20.20.20.1:80-90/udp",
+        "20.20.20.1:443/tcp",
+        "[2001:db8::1]:80/tcp",
+        "20.20.20.1/icmp",
+    ];
+    for (text, want) in [
+        ("20.20.20.1:443", Some("20.20.20.1:443/tcp")),
+        ("20.20.20.1:85", Some("20.20.20.1:80-90/tcp")),
+        ("20.20.20.1:91", Some("20.20.20.1:*/tcp")),
+        ("20.20.20.1:80/udp", Some("20.20.20.1:80-90/udp")),
+        ("20.20.20.1:91/udp", None),
+        ("[2001:db8::1]:80", Some("[2001:db8::1]:80/tcp")),
+        ("[2001:db8::1]:81", None),
+    ] {
+        let target = target(text).unwrap();
+        let found = keys.iter().filter(|key| target.rank(key).is_some());
+        let found = found.min_by_key(|key| target.rank(key));
+        assert_eq!(found.copied(), want, "{text}");
     }
 }
 
@@ -56,15 +85,13 @@ mod netns {
     #[tokio::test]
     #[ignore = "needs root: run make test"]
     async fn a_throw_away_namespace_connects_and_leaves_nothing() {
-        let network = network::free().unwrap();
+        let network = network::free(true).unwrap();
         let client = Client::start(network).unwrap();
         let link = client.link().to_owned();
         assert!(link_exists(&link));
 
         let listener = TcpListener::bind((network.box_end(), 0)).unwrap();
-        let SocketAddr::V4(served) = listener.local_addr().unwrap() else {
-            panic!("bound to IPv4")
-        };
+        let served = listener.local_addr().unwrap();
         let timeout = Duration::from_secs(5);
         let outcome = client
             .connect(served, Protocol::Tcp, timeout)
@@ -95,21 +122,45 @@ mod netns {
         );
 
         let server = UdpSocket::bind((network.box_end(), 0)).unwrap();
-        let SocketAddr::V4(served) = server.local_addr().unwrap() else {
-            panic!("bound to IPv4")
-        };
+        let served = server.local_addr().unwrap();
         let outcome = client
             .connect(served, Protocol::Udp, Duration::from_millis(100))
             .await
             .unwrap();
         assert_eq!(outcome.answer, Answer::Sent);
         let (length, from) = server.recv_from(&mut [0; 16]).unwrap();
-        assert_eq!(
-            (length, from.ip()),
-            (0, std::net::IpAddr::from(network.client_end()))
-        );
+        assert_eq!((length, from.ip()), (0, network.client_end()));
 
         drop(client);
         assert!(!link_exists(&link), "{link} is left");
+    }
+
+    #[tokio::test]
+    #[ignore = "needs root: run make test"]
+    async fn a_throw_away_namespace_connects_over_ipv6_at_once() {
+        let network = network::free(false).unwrap();
+        let client = Client::start(network).unwrap();
+        let listener = TcpListener::bind((network.box_end(), 0)).unwrap();
+        let served = listener.local_addr().unwrap();
+        let timeout = Duration::from_secs(5);
+        let outcome = client
+            .connect(served, Protocol::Tcp, timeout)
+            .await
+            .unwrap();
+        assert!(
+            matches!(outcome.answer, Answer::Connected(_)),
+            "{:?}",
+            outcome.answer
+        );
+        let (_, peer) = listener.accept().unwrap();
+        assert_eq!(peer.to_string(), outcome.client);
+        let server = UdpSocket::bind((network.box_end(), 0)).unwrap();
+        let served = server.local_addr().unwrap();
+        let timeout = Duration::from_millis(100);
+        let outcome = client
+            .connect(served, Protocol::Udp, timeout)
+            .await
+            .unwrap();
+        assert_eq!(outcome.answer, Answer::Sent);
     }
 }
