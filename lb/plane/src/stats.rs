@@ -7,7 +7,7 @@ use lb_bpf::abi::{self, lb_conn_state};
 pub use lb_bpf::reason::Class;
 use lb_bpf::reason::{ANSWERS, CONN_EVENTS, REASONS, Reason};
 use lb_bpf::region::{Region, Regions};
-use lb_bpf::user::{Conn, UserHost};
+use lb_bpf::user::{Conn, Family, UserHost};
 use lb_core::service::Protocol;
 use lb_core::tables::{BackendId, ServiceId};
 
@@ -226,7 +226,7 @@ impl Reader {
             else {
                 continue;
             };
-            used[usize::from(self.is_ipv6(position))] += 1;
+            used[usize::from(conn.family == Family::Ipv6)] += 1;
             usage.by_state[state as usize].1 += 1;
             if !matches!(state, ConnState::Closed | ConnState::Reset) {
                 let entry = &conn.entry;
@@ -286,15 +286,10 @@ impl Reader {
         })
     }
 
-    /// IPv6's part of the table is behind IPv4's.
-    fn is_ipv6(&self, position: u32) -> bool {
-        position >= self.regions.len(Region::Conn4)
-    }
-
     /// A connection as it is shown. Where the backend answers directly, its end is in its row.
     fn connection(&self, position: u32, conn: &Conn, tick: u32) -> Option<Connection> {
         let entry = &conn.entry;
-        let is_ipv6 = self.is_ipv6(position);
+        let is_ipv6 = conn.family == Family::Ipv6;
         let end = |words: [u32; 4], port: u16| {
             SocketAddr::new(address::decode(words, is_ipv6), u16::from_be(port))
         };
