@@ -8,6 +8,7 @@ pub mod case;
 pub mod daemon;
 pub mod frame;
 pub mod host;
+pub mod programs;
 pub mod random;
 pub mod run;
 pub mod topology;

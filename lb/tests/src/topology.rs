@@ -15,16 +15,16 @@
 
 use std::fs::File;
 use std::io;
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, ensure};
-use libbpf_rs::{Link, ObjectBuilder};
-use nix::net::if_::if_nametoindex;
+use libbpf_rs::Link;
 use nix::sched::{CloneFlags, setns};
 
+use crate::programs::Programs;
 use crate::unique;
 
 /// A network namespace with its loopback up.
@@ -42,16 +42,39 @@ impl Namespace {
         run(Command::new("ip").args(["netns", "add", &namespace.name]))?;
         namespace.ip("link set lo up")?;
         // What IPv6 says by itself would be counted beside what a test sends.
-        namespace.within(|| {
-            for scope in ["all", "default"] {
-                let path = format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6");
-                if Path::new(&path).exists() {
-                    std::fs::write(path, "1")?;
-                }
-            }
-            Ok(())
-        })?;
+        for scope in ["all", "default"] {
+            namespace.sysctl(&format!("net/ipv6/conf/{scope}/disable_ipv6"), "1")?;
+        }
         Ok(namespace)
+    }
+
+    /// Sets a variable of the kernel inside.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn sysctl(&self, name: &str, value: &str) -> Result<()> {
+        let path = PathBuf::from("/proc/sys").join(name);
+        let value = value.to_owned();
+        self.within(move || {
+            std::fs::write(&path, value).with_context(|| path.display().to_string())
+        })
+    }
+
+    /// Lets it speak IPv6, with addresses that are its own at once.
+    ///
+    /// # Errors
+    /// It can't.
+    pub fn enable_ipv6(&self) -> Result<()> {
+        for (name, value) in [
+            ("accept_dad", "0"),
+            ("dad_transmits", "0"),
+            ("disable_ipv6", "0"),
+        ] {
+            for scope in ["all", "default"] {
+                self.sysctl(&format!("net/ipv6/conf/{scope}/{name}"), value)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn name(&self) -> &str {
@@ -162,19 +185,6 @@ impl<'a> End<'a> {
         run(self.namespace.command("ethtool").args(words)).map(drop)
     }
 
-    /// A program that passes everything. With one, a veth receives what its peer sends back by
-    /// XDP_TX; GRO is enough for what is redirected only. (`ip link` would load it, but wants a
-    /// bpffs of its own taste.)
-    fn receive_from_xdp(&self, program: &Path) -> Result<Link> {
-        let (name, program) = (self.name.to_owned(), program.to_owned());
-        self.namespace.within(move || {
-            let ifindex = if_nametoindex(name.as_str())?;
-            let object = ObjectBuilder::default().open_file(program)?.load()?;
-            let pass = object.progs_mut().next().context("it has one program")?;
-            Ok(pass.attach_xdp(i32::try_from(ifindex)?)?)
-        })
-    }
-
     fn up(&self) -> Result<()> {
         self.namespace
             .ip(&format!("link set {} up", self.name))
@@ -200,28 +210,14 @@ pub fn connect(a: &End, b: &End) -> Result<()> {
     b.up()
 }
 
-/// Compiles the program of `End::receive_from_xdp`.
-fn pass_program(directory: &Path) -> Result<PathBuf> {
-    const SOURCE: &str =
-        "__attribute__((section(\"xdp\"), used)) int pass(void *context) { return 2; }";
-    let (source, object) = (directory.join("pass.c"), directory.join("pass.o"));
-    std::fs::write(&source, SOURCE)?;
-    let clang = std::env::var_os("CLANG").unwrap_or_else(|| "clang-19".into());
-    let flags = ["-O2", "-g", "-target", "bpf", "-c"];
-    run(Command::new(clang)
-        .args(flags)
-        .arg(&source)
-        .arg("-o")
-        .arg(&object))?;
-    Ok(object)
-}
-
 pub struct Topology {
     pub client: Namespace,
     pub balancer: Namespace,
     pub backends: Vec<Namespace>,
     /// Of the backends.
     pub addresses: Vec<Ipv4Addr>,
+    /// The same, if there is IPv6.
+    pub addresses6: Vec<Ipv6Addr>,
     /// The balancer's interfaces, front first.
     pub interfaces: Vec<String>,
     _switch: Option<Namespace>,
@@ -230,6 +226,8 @@ pub struct Topology {
 
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 pub const FRONT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+pub const CLIENT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+pub const FRONT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 impl Topology {
     /// Each backend on an interface and a subnet of its own.
@@ -251,11 +249,9 @@ impl Topology {
             backend.ip(&format!("route add default via 31.0.{number}.254"))?;
         }
         let numbers = 1..=backends;
-        let directory = tempfile::tempdir()?;
-        let program = pass_program(directory.path())?;
+        let programs = Programs::new()?;
         for namespace in topology.backends.iter().chain([&topology.client]) {
-            let link = End::of(namespace, "eth0").receive_from_xdp(&program)?;
-            topology._links.push(link);
+            topology._links.push(programs.receive(namespace, "eth0")?);
         }
         topology.addresses = numbers
             .clone()
@@ -284,9 +280,7 @@ impl Topology {
         };
         plug(&topology.client, "eth0", "client")?;
         plug(&topology.balancer, "front", "balancer")?;
-        let directory = tempfile::tempdir()?;
-        let program = pass_program(directory.path())?;
-        let link = End::of(switch, "balancer").receive_from_xdp(&program)?;
+        let link = Programs::new()?.receive(switch, "balancer")?;
         topology._links.push(link);
         for (number, backend) in (11u8..).zip(&topology.backends) {
             plug(backend, "eth0", &format!("backend{number}"))?;
@@ -307,6 +301,7 @@ impl Topology {
             balancer: Namespace::new("lb")?,
             backends: backends.collect::<Result<_>>()?,
             addresses: Vec::new(),
+            addresses6: Vec::new(),
             interfaces: vec!["front".to_owned()],
             _switch: switch,
             _links: Vec::new(),
@@ -319,6 +314,106 @@ impl Topology {
         self.client
             .ip(&format!("address add {CLIENT}/24 dev eth0"))?;
         self.client.ip(&format!("route add default via {FRONT}"))?;
+        Ok(())
+    }
+
+    /// Both families everywhere: backends are `2001:db8:31:N::1` each behind a subnet of its own
+    /// (`routed`) or `2001:db8::N` beside the client (`flat`).
+    ///
+    /// # Errors
+    /// What `ip` says.
+    pub fn with_ipv6(mut self) -> Result<Self> {
+        for namespace in [&self.balancer, &self.client]
+            .into_iter()
+            .chain(&self.backends)
+        {
+            namespace.enable_ipv6()?;
+        }
+        let add = |namespace: &Namespace, address: String, name: &str| {
+            namespace.ip(&format!("address add {address} dev {name} nodad"))
+        };
+        add(&self.balancer, format!("{FRONT6}/64"), "front")?;
+        add(&self.client, format!("{CLIENT6}/64"), "eth0")?;
+        self.client.ip(&format!("route add default via {FRONT6}"))?;
+        let numbers = (1u16..).zip(&self.backends);
+        for (number, backend) in numbers {
+            let (own, gateway) = match self._switch {
+                Some(_) => (
+                    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10 + number),
+                    FRONT6,
+                ),
+                None => {
+                    let of = |host| Ipv6Addr::new(0x2001, 0xdb8, 0x31, number, 0, 0, 0, host);
+                    add(
+                        &self.balancer,
+                        format!("{}/64", of(0xfe)),
+                        &format!("back{number}"),
+                    )?;
+                    (of(1), of(0xfe))
+                }
+            };
+            add(backend, format!("{own}/64"), "eth0")?;
+            backend.ip(&format!("route add default via {gateway}"))?;
+            self.addresses6.push(own);
+        }
+        Ok(self)
+    }
+
+    /// Backends open tunnels that come to them.
+    ///
+    /// # Errors
+    /// What the compiler or the kernel say.
+    pub fn with_tunnels(mut self) -> Result<Self> {
+        let programs = Programs::new()?;
+        for backend in &self.backends {
+            self._links.push(programs.decapsulate(backend, "eth0")?);
+        }
+        Ok(self)
+    }
+
+    /// The client's frames are of a VLAN.
+    ///
+    /// # Errors
+    /// What the compiler, `tc` or the kernel say.
+    pub fn with_client_vlan(mut self, vlan: u16) -> Result<Self> {
+        // The program that only receives makes room.
+        let own = self._links.len() - 1;
+        self._links.truncate(own);
+        self._links
+            .push(Programs::new()?.tag(&self.client, "eth0", vlan)?);
+        Ok(self)
+    }
+
+    /// All links carry packets of this size.
+    ///
+    /// # Errors
+    /// What `ip` says.
+    pub fn with_mtu(self, mtu: u32) -> Result<Self> {
+        let set =
+            |namespace: &Namespace, name: &str| namespace.ip(&format!("link set {name} mtu {mtu}"));
+        for name in &self.interfaces {
+            set(&self.balancer, name)?;
+        }
+        for namespace in self.backends.iter().chain([&self.client]) {
+            set(namespace, "eth0")?;
+        }
+        Ok(self)
+    }
+
+    /// Every backend has this address itself, and tells nobody (RFC 826 would).
+    ///
+    /// # Errors
+    /// What `ip` says.
+    pub fn share(&self, vip: std::net::IpAddr) -> Result<()> {
+        for backend in &self.backends {
+            if vip.is_ipv4() {
+                backend.sysctl("net/ipv4/conf/all/arp_ignore", "1")?;
+                backend.sysctl("net/ipv4/conf/all/arp_announce", "2")?;
+                backend.ip(&format!("address add {vip}/32 dev lo"))?;
+            } else {
+                backend.ip(&format!("address add {vip}/128 dev lo nodad"))?;
+            }
+        }
         Ok(())
     }
 

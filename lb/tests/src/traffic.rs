@@ -1,7 +1,8 @@
 //! Backends and clients. A socket belongs to the namespace it was made in, and is used anywhere.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6};
 
 use crate::frame::checksum;
 use crate::topology::{Namespace, Topology};
@@ -17,6 +18,7 @@ use crate::wait::CAP;
 
 /// How often a server looks whether it should stop.
 const PATIENCE: Duration = Duration::from_millis(50);
+const DATAGRAM_MOST: usize = 16 << 10;
 
 /// A server in a namespace, until it is dropped.
 pub struct Server {
@@ -43,7 +45,13 @@ impl Server {
     ///
     /// # Errors
     /// The address can't be listened on.
-    pub fn http(namespace: &Namespace, address: Ipv4Addr, port: u16, name: &str) -> Result<Self> {
+    pub fn http(
+        namespace: &Namespace,
+        address: impl Into<IpAddr>,
+        port: u16,
+        name: &str,
+    ) -> Result<Self> {
+        let address: IpAddr = address.into();
         let listener = namespace.within(move || Ok(TcpListener::bind((address, port))?))?;
         listener.set_nonblocking(true)?;
         let name = name.to_owned();
@@ -60,12 +68,18 @@ impl Server {
     ///
     /// # Errors
     /// The address can't be bound.
-    pub fn udp(namespace: &Namespace, address: Ipv4Addr, port: u16, name: &str) -> Result<Self> {
+    pub fn udp(
+        namespace: &Namespace,
+        address: impl Into<IpAddr>,
+        port: u16,
+        name: &str,
+    ) -> Result<Self> {
+        let address: IpAddr = address.into();
         let socket = namespace.within(move || Ok(UdpSocket::bind((address, port))?))?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let name = name.to_owned();
         Ok(Self::run(move || {
-            let mut buffer = [0; 2048];
+            let mut buffer = [0; DATAGRAM_MOST];
             if let Ok((length, peer)) = socket.recv_from(&mut buffer) {
                 let mut answer = format!("{name} {peer} ").into_bytes();
                 answer.extend(&buffer[..length]);
@@ -78,7 +92,8 @@ impl Server {
     ///
     /// # Errors
     /// The address can't be listened on.
-    pub fn echo(namespace: &Namespace, address: Ipv4Addr, port: u16) -> Result<Self> {
+    pub fn echo(namespace: &Namespace, address: impl Into<IpAddr>, port: u16) -> Result<Self> {
+        let address: IpAddr = address.into();
         let listener = namespace.within(move || Ok(TcpListener::bind((address, port))?))?;
         listener.set_nonblocking(true)?;
         Ok(Self::run(move || match listener.accept() {
@@ -106,6 +121,10 @@ impl Server {
             let name = format!("b{}", index + 1);
             servers.push(Self::http(namespace, *address, 8080, &name)?);
             servers.push(Self::udp(namespace, *address, 5353, &name)?);
+            if let Some(address) = topology.addresses6.get(index) {
+                servers.push(Self::http(namespace, *address, 8080, &name)?);
+                servers.push(Self::udp(namespace, *address, 5353, &name)?);
+            }
         }
         Ok(servers)
     }
@@ -171,9 +190,10 @@ pub struct Connection(TcpStream);
 impl Connection {
     /// # Errors
     /// It is refused, or nothing comes back.
-    pub fn open(namespace: &Namespace, to: SocketAddrV4) -> Result<Self> {
+    pub fn open(namespace: &Namespace, to: impl Into<SocketAddr>) -> Result<Self> {
+        let to = to.into();
         let stream = namespace.within(move || {
-            TcpStream::connect_timeout(&to.into(), CAP).with_context(|| format!("connect to {to}"))
+            TcpStream::connect_timeout(&to, CAP).with_context(|| format!("connect to {to}"))
         })?;
         stream.set_read_timeout(Some(CAP))?;
         stream.set_nodelay(true)?;
@@ -209,7 +229,7 @@ impl Connection {
 ///
 /// # Errors
 /// It is refused, or nothing comes back.
-pub fn get(namespace: &Namespace, to: SocketAddrV4) -> Result<Reply> {
+pub fn get(namespace: &Namespace, to: impl Into<SocketAddr>) -> Result<Reply> {
     Connection::open(namespace, to)?.ask()
 }
 
@@ -217,7 +237,7 @@ pub fn get(namespace: &Namespace, to: SocketAddrV4) -> Result<Reply> {
 ///
 /// # Errors
 /// The connection is reset, or other bytes come back.
-pub fn transfer(namespace: &Namespace, to: SocketAddrV4, bytes: Vec<u8>) -> Result<()> {
+pub fn transfer(namespace: &Namespace, to: impl Into<SocketAddr>, bytes: Vec<u8>) -> Result<()> {
     let Connection(mut stream) = Connection::open(namespace, to)?;
     let (sent, mut writer) = (bytes.clone(), stream.try_clone()?);
     let sender = std::thread::spawn(move || {
@@ -242,17 +262,19 @@ pub fn transfer(namespace: &Namespace, to: SocketAddrV4, bytes: Vec<u8>) -> Resu
 ///
 /// # Errors
 /// Somebody answers, or nobody at all.
-pub fn refusals(namespace: &Namespace, tcp: SocketAddrV4, udp: SocketAddrV4) -> Result<()> {
+pub fn refusals(
+    namespace: &Namespace,
+    tcp: impl Into<SocketAddr>,
+    udp: impl Into<SocketAddr>,
+) -> Result<()> {
+    let (tcp, udp): (SocketAddr, SocketAddr) = (tcp.into(), udp.into());
     namespace.within(move || {
         let refused = |result: std::io::Result<()>, what: &str| match result {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
             other => bail!("{what}: {other:?}, not refused"),
         };
-        refused(
-            TcpStream::connect_timeout(&tcp.into(), CAP).map(drop),
-            "TCP",
-        )?;
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        refused(TcpStream::connect_timeout(&tcp, CAP).map(drop), "TCP")?;
+        let socket = UdpSocket::bind((unspecified(udp.ip()), 0))?;
         socket.set_read_timeout(Some(CAP))?;
         socket.connect(udp)?;
         socket.send(b"anybody?")?;
@@ -260,12 +282,29 @@ pub fn refusals(namespace: &Namespace, tcp: SocketAddrV4, udp: SocketAddrV4) -> 
     })
 }
 
+/// The unspecified address of another's family.
+fn unspecified(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
 /// A UDP socket in a namespace, at a port of the caller's choice (or 0).
 ///
 /// # Errors
 /// The port is taken.
 pub fn udp(namespace: &Namespace, port: u16) -> Result<UdpSocket> {
-    let socket = namespace.within(move || Ok(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?))?;
+    udp_at(namespace, (Ipv4Addr::UNSPECIFIED, port))
+}
+
+/// A UDP socket in a namespace, at an address and port of the caller's choice.
+///
+/// # Errors
+/// The port is taken, or the address is nobody's there.
+pub fn udp_at(namespace: &Namespace, local: impl Into<SocketAddr>) -> Result<UdpSocket> {
+    let local = local.into();
+    let socket = namespace.within(move || Ok(UdpSocket::bind(local)?))?;
     socket.set_read_timeout(Some(CAP))?;
     Ok(socket)
 }
@@ -274,9 +313,10 @@ pub fn udp(namespace: &Namespace, port: u16) -> Result<UdpSocket> {
 ///
 /// # Errors
 /// Nothing comes back.
-pub fn exchange(socket: &UdpSocket, to: SocketAddrV4, text: &str) -> Result<Reply> {
+pub fn exchange(socket: &UdpSocket, to: impl Into<SocketAddr>, text: &str) -> Result<Reply> {
+    let to = to.into();
     socket.send_to(text.as_bytes(), to)?;
-    let mut buffer = [0; 2048];
+    let mut buffer = [0; DATAGRAM_MOST];
     let (length, _) = socket
         .recv_from(&mut buffer)
         .with_context(|| format!("no answer of {to}"))?;
@@ -314,5 +354,36 @@ pub fn ping(namespace: &Namespace, to: Ipv4Addr) -> Result<Ipv4Addr> {
             }
         }
         bail!("other ICMP came back")
+    })
+}
+
+/// The same with ICMPv6.
+///
+/// # Errors
+/// Nothing comes back.
+pub fn ping6(namespace: &Namespace, to: Ipv6Addr) -> Result<Ipv6Addr> {
+    namespace.within(move || {
+        let raw = socket::socket(
+            AddressFamily::Inet6,
+            SockType::Raw,
+            SockFlag::empty(),
+            socket::SockProtocol::IcmpV6,
+        )?;
+        let timeout = nix::sys::time::TimeVal::new(CAP.as_secs() as i64, 0);
+        socket::setsockopt(&raw, socket::sockopt::ReceiveTimeout, &timeout)?;
+        // The kernel writes the checksum of ICMPv6.
+        let mut echo = vec![128, 0, 0, 0, 0x12, 0x34, 0, 1];
+        echo.extend(b"are you there?");
+        let to = SockaddrIn6::from(SocketAddrV6::new(to, 0, 0, 0));
+        socket::sendto(raw.as_raw_fd(), &echo, &to, socket::MsgFlags::empty())?;
+        let mut buffer = [0; 128];
+        for _ in 0..32 {
+            let (length, from) = socket::recvfrom::<SockaddrIn6>(raw.as_raw_fd(), &mut buffer)?;
+            let reply = buffer.get(..length).unwrap_or_default();
+            if reply.first() == Some(&129) && reply.get(4..) == echo.get(4..) {
+                return Ok(from.context("from nobody")?.ip());
+            }
+        }
+        bail!("other ICMPv6 came back")
     })
 }

@@ -1,19 +1,28 @@
-//! What the tests share. VIPs in 20.0.0.0/24 are routed to the balancer by the client.
+//! What the tests share. VIPs in 20.0.0.0/24 and 2001:db8:20::/64 are routed to the balancer by the
+//! client.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use lb_tests::daemon::Daemon;
 use lb_tests::topology::Topology;
 use lb_tests::traffic::Server;
+use serde_json::Value;
 
 mod changes;
+mod direct;
 mod forwarding;
+mod ipv6;
+mod links;
+mod policies;
 mod refusals;
 mod restart;
 
 const VIP: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 1);
 const WEB: SocketAddrV4 = SocketAddrV4::new(VIP, 80);
 const DNS: SocketAddrV4 = SocketAddrV4::new(VIP, 53);
+const VIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x20, 0, 0, 0, 0, 1);
+const WEB6: SocketAddrV6 = SocketAddrV6::new(VIP6, 80, 0, 0);
+const DNS6: SocketAddrV6 = SocketAddrV6::new(VIP6, 53, 0, 0);
 
 /// A network with everything running.
 struct Site {
@@ -47,6 +56,43 @@ impl Site {
         }
     }
 
+    /// The same in both families.
+    fn dual(backends: u8) -> Self {
+        Self::of(Topology::routed(backends).unwrap().with_ipv6().unwrap())
+    }
+
+    /// Serves these, JSON as in a document, instead of what was served before.
+    fn serve(&self, services: &[String]) {
+        let body = format!(r#"{{"services":[{}]}}"#, services.join(","));
+        let (status, answer) = self
+            .daemon
+            .request("PUT", "/v1/documents/api", &body)
+            .unwrap();
+        assert!((200..300).contains(&status), "{body}: {status} {answer}");
+        lb_tests::wait::until("the document to be served", || {
+            let (_, services_now) = self.daemon.get("/v1/services")?;
+            let all = services_now
+                .as_array()
+                .or_else(|| services_now["items"].as_array());
+            Ok((all.map(Vec::len) == Some(services.len())).then_some(()))
+        })
+        .unwrap();
+        self.daemon.programmed().unwrap();
+    }
+
+    /// The status of a service, by its protocol and port.
+    fn service(&self, protocol: &str, port: u16) -> Value {
+        let (_, services) = self.daemon.get("/v1/services").unwrap();
+        let all = services
+            .as_array()
+            .or_else(|| services["items"].as_array())
+            .unwrap();
+        let is = |service: &&Value| {
+            service["spec"]["protocol"] == protocol && service["spec"]["port"] == port
+        };
+        all.iter().find(is).unwrap().clone()
+    }
+
     /// `--endpoints=` of all backends.
     fn endpoints(&self) -> String {
         let addresses: Vec<String> = self
@@ -73,4 +119,25 @@ impl Site {
             .create(&format!("{VIP} --udp=53:5353 {endpoints} {words}"))
             .unwrap();
     }
+}
+
+/// A service of a document. `words` are further fields, with a comma behind each.
+fn service(vip: impl ToString, port: u16, protocol: &str, words: &str, backends: &str) -> String {
+    let vip = vip.to_string();
+    format!(
+        r#"{{"vip":"{vip}","port":{port},"protocol":"{protocol}",{words}"backends":[{backends}]}}"#
+    )
+}
+
+/// Backends at one port; None: the port that the client asked for.
+fn backends<A: ToString>(addresses: &[A], port: Option<u16>) -> String {
+    let backend = |address: &A| {
+        let address = address.to_string();
+        match port {
+            Some(port) => format!(r#"{{"address":"{address}","port":{port}}}"#),
+            None => format!(r#"{{"address":"{address}"}}"#),
+        }
+    };
+    let all: Vec<String> = addresses.iter().map(backend).collect();
+    all.join(",")
 }

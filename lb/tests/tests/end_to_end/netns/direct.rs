@@ -1,0 +1,202 @@
+//! Direct return: backends have the VIP themselves, and answer the client without the appliance.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use lb_tests::topology::{CLIENT, CLIENT6, Topology};
+use lb_tests::traffic::{Connection, Server, get, transfer};
+
+use super::{Site, VIP, VIP6, backends, service};
+
+/// In the subnet of all, so that the client asks for it by ARP and everybody hears it.
+const NEAR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+const NEAR6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x100);
+
+/// Client, appliance and backends on one switch; the backends have these VIPs, too.
+struct Shared {
+    site: Site,
+    _servers: Vec<Server>,
+}
+
+impl Shared {
+    fn new(vips: &[IpAddr]) -> Self {
+        let topology = Topology::flat(2).unwrap().with_ipv6().unwrap();
+        let site = Site::of(topology.with_tunnels().unwrap());
+        let mut servers = Vec::new();
+        for vip in vips {
+            site.topology.share(*vip).unwrap();
+            for (number, backend) in (1..).zip(&site.topology.backends) {
+                servers.push(Server::http(backend, *vip, 80, &format!("b{number}")).unwrap());
+                servers.push(Server::echo(backend, *vip, 7000).unwrap());
+            }
+        }
+        Shared {
+            site,
+            _servers: servers,
+        }
+    }
+
+    /// Who answers connections, in turn; each sees the client itself.
+    fn answered(&self, vip: IpAddr) -> Vec<String> {
+        let peer = match vip {
+            IpAddr::V4(_) => IpAddr::from(CLIENT),
+            IpAddr::V6(_) => IpAddr::from(CLIENT6),
+        };
+        let ask = |_| {
+            let reply = get(&self.site.topology.client, SocketAddr::new(vip, 80)).unwrap();
+            assert_eq!(reply.peer_ip(), peer);
+            reply.backend
+        };
+        (0..4).map(ask).collect()
+    }
+
+    /// Replies don't come by.
+    fn is_one_sided(&self, port: u16) {
+        let traffic = self.site.service("tcp", port)["traffic"].clone();
+        assert!(traffic["packetsIn"].as_u64().unwrap() > 0, "{traffic}");
+        assert_eq!(traffic["packetsOut"], 0, "{traffic}");
+    }
+}
+
+fn in_turn(backends: &[String]) {
+    assert_ne!(backends[0], backends[1]);
+    assert_eq!(backends[..2], backends[2..]);
+}
+
+fn megabytes() -> Vec<u8> {
+    (0..4u32 << 20)
+        .map(|index| (index ^ index >> 9) as u8)
+        .collect()
+}
+
+/// Waits until the daemon has read the counters of what has been forwarded.
+fn counted(shared: &Shared, port: u16) {
+    lb_tests::wait::until("packets to be counted", || {
+        let traffic = shared.site.service("tcp", port)["traffic"].clone();
+        Ok((traffic["packetsIn"] != 0).then_some(()))
+    })
+    .unwrap();
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn dsr_leads_to_backends_on_the_link_which_have_the_vip() {
+    let shared = Shared::new(&[NEAR.into(), VIP.into()]);
+    let site = &shared.site;
+    let all = backends(&site.topology.addresses, None);
+    let words = r#""mode":"dsr","select":"rr","#;
+    site.serve(&[
+        service(NEAR, 80, "tcp", words, &all),
+        service(NEAR, 7000, "tcp", words, &all),
+        service(VIP, 81, "tcp", words, ""),
+    ]);
+    in_turn(&shared.answered(NEAR.into()));
+    let to = SocketAddr::from((NEAR, 7000));
+    transfer(&site.topology.client, to, megabytes()).unwrap();
+    counted(&shared, 80);
+    shared.is_one_sided(80);
+    // The client has the appliance's MAC address: backends kept silent.
+    let neighbour = site
+        .topology
+        .client
+        .ip(&format!("neigh show {NEAR}"))
+        .unwrap();
+    assert!(
+        neighbour.contains(&site.topology.mac("front").unwrap()),
+        "{neighbour}"
+    );
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn dsr_in_ipv6_leads_to_backends_on_the_link_which_have_the_vip() {
+    let shared = Shared::new(&[NEAR6.into()]);
+    let site = &shared.site;
+    let all = backends(&site.topology.addresses6, None);
+    let words = r#""mode":"dsr","select":"rr","#;
+    site.serve(&[
+        service(NEAR6, 80, "tcp", words, &all),
+        service(NEAR6, 7000, "tcp", words, &all),
+    ]);
+    in_turn(&shared.answered(NEAR6.into()));
+    let to = SocketAddr::from((NEAR6, 7000));
+    transfer(&site.topology.client, to, megabytes()).unwrap();
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn tunnels_of_either_family_carry_either_family() {
+    let shared = Shared::new(&[VIP.into(), VIP6.into()]);
+    let site = &shared.site;
+    let backends4 = backends(&site.topology.addresses, None);
+    let backends6 = backends(&site.topology.addresses6, None);
+    for mode in ["ipip", "gue"] {
+        for outer in [&backends4, &backends6] {
+            let words = format!(r#""mode":"{mode}","select":"rr","#);
+            site.serve(&[
+                service(VIP, 80, "tcp", &words, outer),
+                service(VIP6, 80, "tcp", &words, outer),
+            ]);
+            in_turn(&shared.answered(VIP.into()));
+            in_turn(&shared.answered(VIP6.into()));
+        }
+    }
+    counted(&shared, 80);
+    shared.is_one_sided(80);
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn a_tunnel_s_smaller_mtu_is_found_by_clients_of_both_families() {
+    // Packets of 1500 bytes don't fit with another header: clients are told, and send less.
+    let shared = Shared::new(&[VIP.into(), VIP6.into()]);
+    let site = &shared.site;
+    let backends4 = backends(&site.topology.addresses, None);
+    let backends6 = backends(&site.topology.addresses6, None);
+    for (mode, outer) in [("ipip", &backends4), ("gue", &backends6)] {
+        let words = format!(r#""mode":"{mode}","#);
+        site.serve(&[
+            service(VIP, 7000, "tcp", &words, outer),
+            service(VIP6, 7000, "tcp", &words, outer),
+        ]);
+        for vip in [IpAddr::from(VIP), IpAddr::from(VIP6)] {
+            let to = SocketAddr::new(vip, 7000);
+            transfer(&site.topology.client, to, megabytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn a_held_connection_stays_at_its_backend_when_backends_change_in_every_direct_mode() {
+    let shared = Shared::new(&[VIP.into()]);
+    let site = &shared.site;
+    let (both, second) = (
+        backends(&site.topology.addresses, None),
+        backends(&site.topology.addresses[1..], None),
+    );
+    for mode in ["dsr", "ipip", "gue"] {
+        let words = format!(r#""mode":"{mode}","select":"rr","#);
+        site.serve(&[service(VIP, 80, "tcp", &words, &both)]);
+        let to = SocketAddr::from((VIP, 80));
+        let mut held: Vec<Connection> = (0..4)
+            .map(|_| Connection::open(&site.topology.client, to).unwrap())
+            .collect();
+        let ask = |held: &mut Vec<Connection>| -> Vec<String> {
+            held.iter_mut()
+                .map(|one| one.ask().unwrap().backend)
+                .collect()
+        };
+        let before = ask(&mut held);
+        let used: BTreeSet<&String> = before.iter().collect();
+        assert_eq!(used.len(), 2, "{mode}: {before:?}");
+        site.serve(&[service(VIP, 80, "tcp", &words, &second)]);
+        assert_eq!(ask(&mut held), before, "{mode}");
+        assert_eq!(
+            get(&site.topology.client, to).unwrap().backend,
+            "b2",
+            "{mode}"
+        );
+        site.serve(&[]);
+    }
+}
