@@ -163,7 +163,7 @@ pub(crate) fn edit_problems(errors: &[DocumentError]) -> Invalid {
             DocumentError::DuplicateName { name, .. } => Problem::new(
                 "name",
                 format!("`{name}` is the name of another service"),
-                "",
+                "an IPv4 and an IPv6 service may share a name, others may not",
             )
             .remedy("rename one, or leave it out"),
             DocumentError::DuplicateKey { .. } => from_text("", error),

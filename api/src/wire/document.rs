@@ -17,7 +17,8 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
-    /// What people call it: unique within its document. Default: none.
+    /// What people call it: unique within its document, but an IPv4 and an IPv6 service may share
+    /// it. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "web")]
     pub name: Option<String>,

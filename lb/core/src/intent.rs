@@ -68,7 +68,9 @@ pub enum DocumentError {
         key: ServiceKey,
         other: ServiceKey,
     },
-    #[error("name `{name}` is used twice, first at services[{first}]: rename one, or leave it out")]
+    #[error(
+        "name `{name}` is used twice for VIPs of one family, first at services[{first}]: rename one, or leave it out"
+    )]
     DuplicateName {
         index: usize,
         first: usize,
@@ -150,7 +152,9 @@ impl Document {
                 }),
             });
             let Some(name) = &service.name else { continue };
-            let first = *names.entry(name.as_str()).or_insert(index);
+            // A name may be of two services: one for each family.
+            let key = (name.as_str(), key.vip.is_ipv4());
+            let first = *names.entry(key).or_insert(index);
             if first != index {
                 errors.push(DocumentError::DuplicateName {
                     index,

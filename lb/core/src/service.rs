@@ -134,7 +134,8 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     pub key: ServiceKey,
-    /// What people call it; unique within a document if given.
+    /// What people call it; unique within a document if given, but for a service of the other
+    /// family.
     pub name: Option<String>,
     pub policy: Policy,
     pub backends: BTreeMap<Endpoint, Share>,

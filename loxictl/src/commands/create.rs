@@ -291,14 +291,17 @@ fn add(document: &mut Document, new: &Document, source: &Source) -> Result<()> {
             return Err(conflict(format!("service {wanted} is in the document `{source}` already"))
                 .remedy(format!("`loxictl get lb {wanted} -o yaml` shows it. To change it: loxictl export > FILE, edit, loxictl apply -f FILE")));
         }
-        let same_name = |other: &&Service| other.name.is_some() && other.name == service.name;
+        let is_ipv6 = |service: &Service| service.vip.contains(':');
+        let same_name = |other: &&Service| {
+            other.name.is_some() && other.name == service.name && is_ipv6(other) == is_ipv6(service)
+        };
         if let Some(other) = document.services.iter().find(same_name) {
             let name = other.name.as_deref().unwrap_or_default();
             return Err(conflict(format!(
                 "{} of the document `{source}` is named `{name}` already",
                 key(other)
             ))
-            .remedy("choose another --name: names are unique within a document"));
+            .remedy("choose another --name: names are unique among the services of a family within a document"));
         }
     }
     document.services.extend(new.services.iter().cloned());

@@ -177,3 +177,12 @@ fn a_name_of_another_service_is_refused() {
         "its own"
     );
 }
+
+#[test]
+fn services_of_both_families_may_share_a_name() {
+    let services = [
+        named("20.20.20.1:80/tcp", "web"),
+        named("[2001:db8::1]:80/tcp", "web"),
+    ];
+    assert!(Document::new(services.to_vec()).is_ok());
+}
