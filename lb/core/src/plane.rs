@@ -65,6 +65,15 @@ pub struct Limits {
     pub affinities: u32,
 }
 
+impl Limits {
+    /// Blocks of ports (`Ports::blocks`) of all services together: three for each service, and
+    /// in any case three of the widest ranges.
+    #[must_use]
+    pub fn port_blocks(&self) -> u32 {
+        self.services.saturating_mul(3).max(90)
+    }
+}
+
 /// What forwards packets: the XDP plane, the AF_XDP plane, or the in-memory twin.
 pub trait Plane {
     type Error: std::error::Error + Send + Sync + 'static;

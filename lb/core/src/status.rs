@@ -73,6 +73,7 @@ pub enum Limit {
     Backends,
     Hops,
     Vips,
+    PortBlocks,
     Slots,
     Members,
     Sources,
@@ -91,7 +92,7 @@ impl Limit {
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
-            Self::Services => "limits.services",
+            Self::Services | Self::PortBlocks => "limits.services",
             Self::Backends => "limits.backends",
             Self::Hops => "limits.hops",
             Self::Vips => "limits.vips",

@@ -58,8 +58,6 @@ const CONNECTIONS_MOST: u32 = POSITIONS_MOST / abi::LB_LINE_WORDS * CONNECTIONS_
 const FRAGMENT_LINES: u32 = 1024;
 /// Bits of a filter bitmap for each entry it may hold: one probe in 32 is wrong at the most.
 const FILTER_BITS_PER_ENTRY: u32 = 32;
-/// Port records for each service: one port takes one, a range a few (at most 30).
-const PORTS_PER_SERVICE: u32 = 4;
 
 /// A claimer (cpu slot + 1) has 12 bits in a word.
 pub(crate) const CPU_SLOTS_MOST: u32 = 4094;
@@ -91,7 +89,7 @@ pub(crate) fn sizes(limits: &Limits, cpu_slots: u32) -> Result<abi::lb_config, I
             .max(12),
         // Indexes at half load.
         vip_lines: (limits.vips * 2).div_ceil(abi::LB_VIPS_PER_LINE).max(2),
-        port_lines: (limits.services * PORTS_PER_SERVICE)
+        port_lines: (limits.port_blocks() * 2)
             .div_ceil(abi::LB_PORTS_PER_LINE)
             .max(2),
         route_nodes: limits.route_nodes,

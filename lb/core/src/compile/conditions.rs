@@ -75,6 +75,10 @@ fn exceeded(limit: Limit, limits: &Limits, so: &str) -> Condition {
         ),
         Limit::Hops => (limits.hops, "next hops"),
         Limit::Vips => (limits.vips, "VIPs, the box's own addresses included"),
+        Limit::PortBlocks => (
+            limits.port_blocks(),
+            "blocks of ports, of which a range takes up to 30",
+        ),
         Limit::Slots => (
             limits.slot_words.saturating_mul(4),
             "slots, a changed table's old and new ones",

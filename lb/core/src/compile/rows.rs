@@ -31,6 +31,8 @@ pub(super) struct Rows<'a> {
     /// VIPs and own addresses: what takes room among the VIPs.
     addresses: BTreeSet<IpAddr>,
     pub vips: BTreeSet<IpAddr>,
+    /// Taken by the services so far.
+    port_blocks: u32,
     pub services: BTreeMap<ServiceId, ServiceRow>,
     pub members: BTreeMap<u32, Arc<[MemberRow]>>,
     pub slots: BTreeMap<u32, Arc<[u16]>>,
@@ -88,6 +90,7 @@ impl<'a> Rows<'a> {
             source_space: Arena::new(limits.sources, source_runs),
             addresses: facts.own.clone(),
             vips: BTreeSet::new(),
+            port_blocks: 0,
             services: BTreeMap::new(),
             members: BTreeMap::new(),
             slots: BTreeMap::new(),
@@ -136,6 +139,7 @@ impl<'a> Rows<'a> {
         if self.free_services.last() == Some(&id) {
             self.free_services.pop();
         }
+        self.port_blocks += row.key.ports.blocks();
         self.vips.insert(row.key.vip);
         self.addresses.insert(row.key.vip);
         self.services.insert(id, row);
@@ -191,6 +195,9 @@ impl<'a> Rows<'a> {
     ) -> Result<Placed, Limit> {
         if !self.has_vip_room(service.key.vip) {
             return Err(Limit::Vips);
+        }
+        if self.port_blocks + service.key.ports.blocks() > self.limits.port_blocks() {
+            return Err(Limit::PortBlocks);
         }
         let ids = self.draft(service)?;
         let held = retained.and_then(|row| self.held(row)).unwrap_or_default();

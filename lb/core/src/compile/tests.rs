@@ -486,6 +486,20 @@ fn a_service_beyond_a_limit_has_a_condition_and_others_are_not_affected() {
 }
 
 #[test]
+fn wide_ranges_take_room_for_ports() {
+    let limits = tight(|limits| limits.services = 8);
+    let wide = |n: u8| service(&format!("20.20.20.{n}:1-65534/tcp"), &[]);
+    let services: Vec<_> = (1..=4).map(wide).collect();
+    let compiled = World::default().advance(&intent(&services), &facts(), &limits);
+
+    let refused = services.iter().filter(|service| {
+        let status = compiled.status(&service.key.to_string());
+        status.programmed.reason == ProgrammedReason::LimitExceeded
+    });
+    assert_eq!(refused.count(), 1, "each takes 30 of 90");
+}
+
+#[test]
 fn without_room_for_its_changed_table_a_service_keeps_the_one_it_has() {
     let limits = tight(|limits| limits.slot_words = 63);
     let mut world = World::default();

@@ -113,6 +113,21 @@ impl Ports {
         }
     }
 
+    /// Aligned blocks of 2^k ports that make them up, the fewest: at most 30.
+    #[must_use]
+    pub fn blocks(self) -> u32 {
+        let Some((first, last)) = self.bounds() else {
+            return u32::from(self == Self::Any);
+        };
+        let (mut first, end) = (u32::from(first.get()), u32::from(last.get()) + 1);
+        let mut blocks = 0;
+        while first < end {
+            first += 1 << first.trailing_zeros().min((end - first).ilog2());
+            blocks += 1;
+        }
+        blocks
+    }
+
     /// Whether packets to a port may be the service's.
     #[must_use]
     pub fn contains(self, port: u16) -> bool {

@@ -397,6 +397,7 @@ proptest! {
             prop_assert!(!merged, "{:?}", pair);
         }
         prop_assert!(blocks.len() <= 30);
+        prop_assert_eq!(blocks.len() as u32, Ports::between(port(first), port(last)).blocks());
     }
 }
 
