@@ -44,7 +44,8 @@ impl Files {
 struct Merged {
     document: Document,
     keys: BTreeMap<String, String>,
-    names: BTreeMap<String, String>,
+    /// By family: an IPv4 and an IPv6 service may share one.
+    names: BTreeMap<(bool, String), String>,
 }
 
 impl Merged {
@@ -55,7 +56,9 @@ impl Merged {
                 return Err(twice(&format!("service {key}"), &other, file));
             }
             let name = service.name.as_ref();
-            let other = name.and_then(|name| self.names.insert(name.clone(), file.to_owned()));
+            let is_ipv6 = service.vip.contains(':');
+            let other =
+                name.and_then(|name| self.names.insert((is_ipv6, name.clone()), file.to_owned()));
             if let (Some(name), Some(other)) = (name, other) {
                 return Err(twice(&format!("a service named `{name}`"), &other, file));
             }

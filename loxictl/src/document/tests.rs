@@ -73,6 +73,15 @@ fn a_name_in_two_files_is_an_error_that_names_both() {
 }
 
 #[test]
+fn an_ipv4_and_an_ipv6_service_of_two_files_may_share_a_name() {
+    let directory = directory(&[
+        ("a.yaml", &service("1.1.1.1", 1, ", name: web")),
+        ("b.yaml", &service("\"2001:db8::1\"", 1, ", name: web")),
+    ]);
+    assert_eq!(read(directory.path()).unwrap().services.len(), 2);
+}
+
+#[test]
 fn wrong_files_are_errors_that_say_what_and_where() {
     for (file, text, wanted) in [
         ("a.yaml", "services:\n  - vip: [", "a.yaml: line "),
