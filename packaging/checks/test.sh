@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test.sh: every test that `make test` promises. Cargo runs as the user who called; the tests marked
-# `#[ignore = "needs root: run make test"]` and only they run as root; but those of modules called `guest`, which need kernel modules, run in the guests
-# of test-guest. Ends with the sum of all.
+# `#[ignore = "needs root: run make test"]` and only they run as root. Those in modules called `guest`, marked
+# `#[ignore = "needs a guest: run make test-guest"]`, need more than this kernel may have. Ends with the sum of all.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 

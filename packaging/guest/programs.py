@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads what `cargo test --no-run --message-format=json` says, and prints of each test program that is to run in
 a guest: name, its package's directory, where the package's build script writes (- if it has none), path, and
-arguments."""
+arguments. Tests in modules called `guest` run nowhere else: there are real VLAN devices (image.sh: modules)."""
 
 import json
 import os

@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-timeout_s=${GUEST_TIMEOUT:-600}
+timeout_s=${GUEST_TIMEOUT:-900}
 output=${CARGO_TARGET_DIR:-target}/guest
 [ $# -gt 0 ] || set -- 6.1 6.12
 [ "$(uname -m)" = x86_64 ] || { echo "test-guest: guests are made on x86_64 only, so far" >&2; exit 1; }
@@ -27,7 +27,7 @@ boot() {
 	timeout --foreground -k 10 "$timeout_s" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 \
 		-nodefaults -display none -no-reboot -nic none -serial "file:$console" -serial stdio \
 		-kernel "$kernel/vmlinuz" -initrd "$work/initramfs-$series" \
-		-append "console=ttyS0 panic=-1 oops=panic quiet" </dev/null 2>&1 | tr -d '\r' | tee "$said"
+		-append "console=ttyS0 panic=-1 oops=panic" </dev/null 2>&1 | tee "$said"
 	status=${PIPESTATUS[0]}
 	if [ "$status" = 124 ]; then
 		echo "test-guest: the guest was stopped after $timeout_s s"
