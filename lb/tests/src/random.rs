@@ -1,6 +1,10 @@
 //! Packets at random, near to valid ones, from a seed: the same every time.
 
-use crate::frame::{checksum, packet_at};
+use crate::frame::packet_at;
+
+mod complaint;
+
+pub use complaint::complained;
 
 /// xorshift64* (Vigna, 2016).
 pub struct Random(u64);
@@ -135,52 +139,4 @@ pub fn answered(frame: &[u8]) -> Vec<u8> {
 fn swap(frame: &mut [u8], at: usize, length: usize) {
     let (first, second) = frame[at..at + 2 * length].split_at_mut(length);
     first.swap_with_slice(second);
-}
-
-/// An ICMP error about a frame that came out, from the next router to whoever the packet is from.
-/// None: it carries no IP.
-pub fn complained(frame: &[u8], random: &mut Random) -> Option<Vec<u8>> {
-    let (packet, kind) = packet_at(frame)?;
-    let least: usize = if kind == 0x0800 { 28 } else { 48 };
-    let quote = frame.get(packet..)?;
-    let length = (least + *random.pick(&[0, 0, 8, 28, 100])).min(quote.len()) & !3;
-    let quote = &quote[..length];
-    let source = match kind {
-        0x0800 => quote.get(12..16)?,
-        0x86dd => quote.get(8..24)?,
-        _ => return None,
-    };
-    let mut error = [&frame[6..12], &frame[..6], &frame[12..packet]].concat();
-    let message = (8 + length) as u16;
-    let mut pseudo = Vec::new();
-    let kinds: [[u8; 2]; 3];
-    if kind == 0x0800 {
-        let mut header = vec![0x45, 0];
-        header.extend((20 + message).to_be_bytes());
-        header.extend([0, 0, 0, 0, 64, 1, 0, 0, 31, 0, 0, 253]);
-        header.extend(source);
-        let check = checksum(&[&header]);
-        header[10..12].copy_from_slice(&check.to_be_bytes());
-        error.extend(header);
-        kinds = [[3, 4], [3, 1], [11, 0]];
-    } else {
-        error.extend([0x60, 0, 0, 0]);
-        error.extend(message.to_be_bytes());
-        error.extend([58, 64]);
-        let from = [0x20, 1, 0xd, 0xb8, 0, 0x31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfd];
-        error.extend(from);
-        error.extend(source);
-        pseudo.extend(from);
-        pseudo.extend(source);
-        pseudo.extend(message.to_be_bytes());
-        pseudo.extend([0, 58]);
-        kinds = [[2, 0], [1, 3], [3, 0]];
-    }
-    let mut icmp = random.pick(&kinds).to_vec();
-    icmp.extend([0, 0, 0, 0, 5, 20]);
-    icmp.extend(quote);
-    let check = checksum(&[&pseudo, &icmp]);
-    icmp[2..4].copy_from_slice(&check.to_be_bytes());
-    error.extend(icmp);
-    Some(error)
 }

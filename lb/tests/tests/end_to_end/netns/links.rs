@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use lb_tests::daemon::Daemon;
 use lb_tests::topology::{Topology, mac};
 use lb_tests::traffic::{Server, exchange, get, ping, ping6, transfer, udp, udp_at};
+use lb_tests::wait::until;
 
 use super::{DNS, DNS6, Site, VIP, VIP6, backends, service};
 
@@ -41,6 +42,12 @@ fn datagrams_of_8000_bytes_and_streams_pass_links_of_9000() {
     assert_eq!(reply.rest, text);
     let socket = udp_at(client, (Ipv6Addr::UNSPECIFIED, 0)).unwrap();
     assert_eq!(exchange(&socket, DNS6, &text).unwrap().rest, text);
+    until("one packet each way, in one piece", || {
+        let (_, service) = site.daemon.get("/v1/services/20.0.0.1/53/udp")?;
+        let traffic = &service["traffic"];
+        Ok((traffic["packetsIn"] == 1 && traffic["packetsOut"] == 1).then_some(()))
+    })
+    .unwrap();
     let bytes: Vec<u8> = (0..4u32 << 20)
         .map(|index| (index ^ index >> 9) as u8)
         .collect();

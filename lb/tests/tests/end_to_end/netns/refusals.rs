@@ -17,7 +17,7 @@ fn bad_input_leaves_a_service_as_it_is() {
     let bodies = [
         "not JSON".to_owned(),
         "{}".to_owned(),
-        service(r#""vip":"20.0.0.1","port":0,"protocol":"tcp""#),
+        service(r#""vip":"20.0.0.1","port":65536,"protocol":"tcp""#),
         service(r#""vip":"20.0.0.1","protocol":"udp""#),
         service(r#""vip":"20.0.0.1","port":80,"protocol":"sctp""#),
         service(&format!(r#"{good},"mode":"magic""#)),
@@ -51,6 +51,114 @@ fn bad_input_leaves_a_service_as_it_is() {
     );
     assert_eq!(site.daemon.get("/v1/documents/api").unwrap().1, before);
     get(&site.topology.client, WEB).unwrap();
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn what_cannot_be_meant_is_refused_with_field_and_remedy() {
+    let site = Site::routed(1);
+    let tcp = r#""vip":"20.0.0.1","port":80,"protocol":"tcp""#;
+    let v6 = r#""vip":"2001:db8:20::1","port":80,"protocol":"tcp""#;
+    let at = |address: &str| format!(r#""backends":[{{"address":"{address}"}}]"#);
+    let many: Vec<String> = (0..257)
+        .map(|host| format!(r#"{{"address":"31.1.{}.{}"}}"#, host / 200, 1 + host % 200))
+        .collect();
+    // What is wrong, and the words that the answer must have.
+    let cases: [(String, &[&str]); 16] = [
+        (
+            format!("{{{v6},{}}}", at("31.0.1.1")),
+            &["backends[0].address", "ipip"],
+        ),
+        (
+            format!("{{{tcp},{}}}", at("2001:db8::1")),
+            &["backends[0].address", "gue"],
+        ),
+        (
+            format!(r#"{{{tcp},"mode":"dsr","backends":[{{"address":"31.0.1.1","port":8080}}]}}"#),
+            &["backends[0].port", "dnat"],
+        ),
+        (
+            format!(r#"{{{tcp},"mode":"ipip","backends":[{{"address":"31.0.1.1","port":81}}]}}"#),
+            &["backends[0].port", "leave"],
+        ),
+        (format!(r#"{{{tcp},"persist":0}}"#), &["persist", "86400"]),
+        (
+            format!(r#"{{{tcp},"persist":86401}}"#),
+            &["persist", "86400"],
+        ),
+        (
+            format!(r#"{{{tcp},"select":"rr","persist":60}}"#),
+            &["persist", "maglev"],
+        ),
+        (
+            format!(r#"{{{tcp},"deniedSources":["10.0.0.1/24"]}}"#),
+            &["10.0.0.0/24"],
+        ),
+        (
+            format!(r#"{{{tcp},"deniedSources":["2001:db8::/32"]}}"#),
+            &["deniedSources", "family"],
+        ),
+        (
+            format!(r#"{{{tcp},"allowedSources":["10.0.0.0/8"],"deniedSources":["10.0.0.0/8"]}}"#),
+            &["deniedSources", "10.0.0.0/8"],
+        ),
+        (
+            format!(r#"{{{tcp},"mode":"dsr","mssClamp":1400}}"#),
+            &["mssClamp", "advmss"],
+        ),
+        (format!(r#"{{{tcp},"mssClamp":100}}"#), &["mssClamp", "536"]),
+        (
+            format!(r#"{{{tcp},"tunnelPort":6081}}"#),
+            &["tunnelPort", "gue"],
+        ),
+        (format!(r#"{{{tcp},"portMax":79}}"#), &["portMax", "80"]),
+        (
+            format!(r#"{{{tcp},"portMax":90}},{{"vip":"20.0.0.1","port":85,"protocol":"tcp"}}"#),
+            &["80-90", "85"],
+        ),
+        (
+            format!(r#"{{{tcp},"select":"lc","backends":[{}]}}"#, many.join(",")),
+            &["backends", "256"],
+        ),
+    ];
+    for (services, words) in cases {
+        let body = format!(r#"{{"services":[{services}]}}"#);
+        let (status, answer) = site
+            .daemon
+            .request("PUT", "/v1/documents/api", &body)
+            .unwrap();
+        let (shown, answer) = (body.get(..200).unwrap_or(&body), answer.to_string());
+        assert_eq!(status, 422, "{shown}: {answer}");
+        for word in words {
+            assert!(answer.contains(word), "{shown}: no `{word}` in {answer}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn direct_return_to_where_it_can_t_reach_says_so() {
+    let site = Site::routed(1);
+    let put = |services: &str| {
+        let body = format!(r#"{{"services":[{services}]}}"#);
+        let answer = site.daemon.request("PUT", "/v1/documents/api", &body);
+        assert_eq!(answer.unwrap().0, 200);
+    };
+    // Behind a router: the link doesn't lead there.
+    site.topology
+        .balancer
+        .ip("route add 172.16.0.0/12 via 31.0.1.1")
+        .unwrap();
+    let far = r#""backends":[{"address":"172.16.0.9"}]"#;
+    put(&format!(
+        r#"{{"vip":"20.0.0.1","port":80,"protocol":"tcp","mode":"dsr",{far}}}"#
+    ));
+    let talk = lb_tests::wait::until("the condition", || {
+        let (_, service) = site.daemon.get("/v1/services/20.0.0.1/80/tcp")?;
+        let talk = service.to_string();
+        Ok((talk.contains("172.16.0.9") && talk.contains("ipip")).then_some(talk))
+    });
+    talk.unwrap();
 }
 
 #[test]
