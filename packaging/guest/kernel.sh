@@ -6,12 +6,16 @@ set -euo pipefail
 
 series=$1
 cache=${LOXID_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/loxid}/guest
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
+# Where this machine's own packages come from, so that a mirror or a proxy of its own is used.
+site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m 1 -E '/debian/?$' || true)
+mirror=${DEBIAN_MIRROR:-${site%/debian*}}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 directory=$cache/linux-$series
 work=
 
 say() { echo "guest: $*" >&2; }
+
+[ -n "$mirror" ] || { say "apt knows no Debian mirror: give one, DEBIAN_MIRROR=URL (without /debian)"; exit 1; }
 
 if [ -e "$directory/release" ]; then
 	echo "$directory"
