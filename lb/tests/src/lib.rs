@@ -1,13 +1,15 @@
 //! End-to-end tests of loxid: what they are built of.
 //!
 //! * Packet cases: [`case`] reads `bpf/cases`, [`run`] gives them to a [`host`].
-//! * Networks: [`topology`] makes namespaces, [`daemon`] runs loxid in one, [`traffic`] flows.
+//! * Networks: [`topology`] connects [`namespace`]s whose interfaces have [`programs`], [`daemon`]
+//!   runs loxid in one, [`traffic`] flows.
 #![forbid(unsafe_code)]
 
 pub mod case;
 pub mod daemon;
 pub mod frame;
 pub mod host;
+pub mod namespace;
 pub mod programs;
 pub mod random;
 pub mod run;

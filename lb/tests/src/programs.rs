@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use libbpf_rs::{Link, ObjectBuilder};
 use nix::net::if_::if_nametoindex;
 
-use crate::topology::{Namespace, run};
+use crate::namespace::{Namespace, run};
 
 /// Lets everything pass. With a program, a veth receives what its peer sends back by XDP_TX; GRO
 /// is enough for what is redirected only.

@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6};
 
 use crate::frame::checksum;
-use crate::topology::{Namespace, Topology};
+use crate::namespace::Namespace;
+use crate::topology::Topology;
 use crate::wait::CAP;
 
 /// How often a server looks whether it should stop.

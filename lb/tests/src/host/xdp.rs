@@ -8,7 +8,7 @@ use lb_plane::{KernelPlane, OpenOptions, TunnelSources};
 
 use super::{Fate, Host, LIMITS, Outcome, program, time, turned, vlan_of};
 use crate::case::{Case, Services, intent};
-use crate::topology::Namespace;
+use crate::namespace::Namespace;
 use crate::unique;
 use crate::world::{Interface, World};
 

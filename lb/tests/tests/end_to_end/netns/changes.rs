@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use lb_tests::topology::mac;
+use lb_tests::namespace::mac;
 use lb_tests::traffic::{Connection, exchange, get, udp};
 use lb_tests::wait::until;
 use libbpf_rs::{MapCore, MapFlags, MapHandle};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 
-use lb_tests::topology::{CLIENT6, FRONT6, mac};
+use lb_tests::namespace::mac;
+use lb_tests::topology::{CLIENT6, FRONT6};
 use lb_tests::traffic::{Server, exchange, get, ping6, refusals, transfer, udp_at};
 use lb_tests::wait::until;
 

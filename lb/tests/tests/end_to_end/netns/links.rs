@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lb_tests::daemon::Daemon;
-use lb_tests::topology::{Topology, mac};
+use lb_tests::namespace::mac;
+use lb_tests::topology::Topology;
 use lb_tests::traffic::{Server, exchange, get, ping, ping6, transfer, udp, udp_at};
 use lb_tests::wait::until;
 
