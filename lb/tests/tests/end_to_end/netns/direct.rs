@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use lb_tests::daemon::Daemon;
 use lb_tests::topology::{CLIENT, CLIENT6, Topology};
-use lb_tests::traffic::{Connection, Server, get, transfer};
+use lb_tests::traffic::{Connection, Server, get, transfer, udp, udp_at};
 
-use super::{Site, VIP, VIP6, backends, service};
+use super::{DNS, Site, VIP, VIP6, backends, service};
 
 /// In the subnet of all, so that the client asks for it by ARP and everybody hears it.
 const NEAR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
@@ -143,6 +144,62 @@ fn tunnels_of_either_family_carry_either_family() {
     }
     counted(&shared, 80);
     shared.is_one_sided(80);
+    let connections = site.daemon.loxictl("get ct").unwrap();
+    let of_tunnels = connections
+        .lines()
+        .filter(|line| line.contains("[2001:db8:20::1]:80"));
+    let of_tunnels: Vec<&str> = of_tunnels.collect();
+    assert!(!of_tunnels.is_empty(), "{connections}");
+    assert!(
+        of_tunnels.iter().all(|line| line.contains("one-sided")),
+        "{connections}"
+    );
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn tunnels_come_from_a_prefix_which_flows_are_spread_over() {
+    let topology = Topology::routed(1).unwrap();
+    let daemon = Daemon::with(
+        &topology,
+        "interfaces:\n  - name: front\n  - name: back1\ntunnelSource: {ipv4: 198.18.0.0/24}\n",
+    )
+    .unwrap();
+    let site = Site {
+        daemon,
+        _servers: Vec::new(),
+        topology,
+    };
+    let all = backends(&site.topology.addresses, None);
+    site.serve(&[service(VIP, 53, "udp", r#""mode":"gue","#, &all)]);
+    // What GUE carries in UDP is a packet, to whoever listens at its port.
+    let ears = udp_at(
+        &site.topology.backends[0],
+        (site.topology.addresses[0], 6080),
+    )
+    .unwrap();
+    let mut sources = BTreeSet::new();
+    for _ in 0..32 {
+        let socket = udp(&site.topology.client, 0).unwrap();
+        let mut of_flow = BTreeSet::new();
+        for _ in 0..2 {
+            socket.send_to(b"who?", DNS).unwrap();
+            let mut packet = [0; 128];
+            let (length, source) = ears.recv_from(&mut packet).unwrap();
+            assert_eq!(packet[0], 0x45);
+            assert_eq!(packet[12..16], CLIENT.octets());
+            assert_eq!(packet[16..20], VIP.octets());
+            assert_eq!(packet[28..length], *b"who?");
+            of_flow.insert(source);
+        }
+        assert_eq!(of_flow.len(), 1, "a flow has one: {of_flow:?}");
+        sources.extend(of_flow);
+    }
+    let prefix = |source: &SocketAddr| source.to_string().starts_with("198.18.0.");
+    assert!(sources.iter().all(prefix), "{sources:?}");
+    let addresses: BTreeSet<IpAddr> = sources.iter().map(SocketAddr::ip).collect();
+    let ports: BTreeSet<u16> = sources.iter().map(SocketAddr::port).collect();
+    assert!(addresses.len() > 16 && ports.len() > 16, "{sources:?}");
 }
 
 #[test]
