@@ -125,7 +125,11 @@ fn incoming(case: &Case, packet: &Packet, names: &Names) -> Result<Vec<u8>> {
         Some((source, _)) => links(source)?,
         None => [2, 0, 0, 0, 0, 0x99],
     };
-    Ok(spec.frame(from, interface.mac, &interface.tags()))
+    let frame = spec.frame(from, interface.mac, &interface.tags());
+    if spec.ends.is_some() && !spec.broken {
+        verify::frame(&frame).context("what comes in is not what a host would send")?;
+    }
+    Ok(frame)
 }
 
 /// From the interface to whoever it leads to; and whether something about it is wrong.
