@@ -44,8 +44,11 @@
 #define LB_REVERSE_POSITION ((1U << 26) - 1)
 _Static_assert(LB_FORWARD_TAG_SHIFT == LB_REVERSE_TAG_SHIFT, "one probe serves both");
 
-/* Multilinear hashing (Lemire, Kaser: "Strongly universal string hashing is fast"), 32 bits. */
-static __always_inline __u32 lb_conn_sum(const enum lb_family family, const struct lb_tuple *tuple,
+/*
+ * Multilinear hashing (Lemire, Kaser: "Strongly universal string hashing is fast"): the upper 32
+ * bits are the best.
+ */
+static __always_inline __u64 lb_conn_sum(const enum lb_family family, const struct lb_tuple *tuple,
 					 const volatile __u64 *key)
 {
 	__u32 ports = tuple->sport | (__u32)tuple->dport << 16;
@@ -54,14 +57,14 @@ static __always_inline __u32 lb_conn_sum(const enum lb_family family, const stru
 	if (family == LB_IPV4) {
 		sum += (key[1] + tuple->saddr[0]) * (key[2] + tuple->daddr[0]);
 		sum += (key[3] + ports) * (key[4] + tuple->protocol);
-		return lb_sum_finish(sum);
+		return lb_sum_mix(sum);
 	}
 	sum += (key[1] + tuple->saddr[0]) * (key[2] + tuple->saddr[1]);
 	sum += (key[3] + tuple->saddr[2]) * (key[4] + tuple->saddr[3]);
 	sum += (key[5] + tuple->daddr[0]) * (key[6] + tuple->daddr[1]);
 	sum += (key[7] + tuple->daddr[2]) * (key[8] + tuple->daddr[3]);
 	sum += (key[9] + ports) * (key[10] + tuple->protocol);
-	return lb_sum_finish(sum);
+	return lb_sum_mix(sum);
 }
 
 /* Each sum has keys of its own. */
@@ -70,23 +73,42 @@ _Static_assert(3 * LB_CONN_KEYS(LB_IPV6) <=
 		       sizeof(((struct lb_config *)0)->conn_key) / sizeof(__u64),
 	       "two for lines, one for a source port's stamp");
 
+static __always_inline __u32 lb_conn_line(const enum lb_family family, __u64 sum)
+{
+	__u32 start = family == LB_IPV4 ? 0 : host_config()->conn_lines4;
+
+	return start + ((sum >> 32) * lb_conn_lines(family) >> 32);
+}
+
 /*
- * A sum's upper bits make a line of the family's; the lower ones of the first the home, of the
- * second the tag.
+ * What a look-up needs: the upper half of a sum makes a line of the family's, bits below it the
+ * tag, and bits that few lines depend on the home.
  */
+static __always_inline void lb_conn_hash_first(const enum lb_family family,
+					       const struct lb_tuple *tuple, struct lb_hash *hash)
+{
+	__u64 sum = lb_conn_sum(family, tuple, host_config()->conn_key);
+
+	hash->line[0] = lb_conn_line(family, sum);
+	hash->tag = (sum >> 16 & 0xfffe) + 1;
+	hash->home = (sum >> 32) % LB_LINE_WORDS;
+}
+
+/* A sum of other keys makes the second line. */
+static __always_inline __u32 lb_conn_line_second(const enum lb_family family,
+						 const struct lb_tuple *tuple)
+{
+	const volatile __u64 *key = host_config()->conn_key + LB_CONN_KEYS(family);
+
+	return lb_conn_line(family, lb_conn_sum(family, tuple, key));
+}
+
+/* What an insert needs: also the second line, of which look-ups ask only where the first has no such tag. */
 static __always_inline void lb_conn_hash(const enum lb_family family, const struct lb_tuple *tuple,
 					 struct lb_hash *hash)
 {
-	const volatile struct lb_config *config = host_config();
-	__u64 lines = lb_conn_lines(family);
-	__u32 start = family == LB_IPV4 ? 0 : config->conn_lines4;
-	__u32 first = lb_conn_sum(family, tuple, config->conn_key);
-	__u32 second = lb_conn_sum(family, tuple, config->conn_key + LB_CONN_KEYS(family));
-
-	hash->line[0] = start + (first * lines >> 32);
-	hash->line[1] = start + (second * lines >> 32);
-	hash->tag = (second & 0xfffe) + 1;
-	hash->home = first % LB_LINE_WORDS;
+	lb_conn_hash_first(family, tuple, hash);
+	hash->line[1] = lb_conn_line_second(family, tuple);
 }
 
 static __always_inline __u64 *lb_word_at(enum lb_region region, __u32 position)
@@ -314,8 +336,8 @@ static __always_inline __u32 lb_conn_search(const enum lb_family family,
 	crossing.protocol = tuple->protocol;
 	position = lb_line_search_call(family, direction, &crossing, hash->line[0], hash->tag);
 	if (position == LB_POSITION_NONE)
-		position = lb_line_search_call(family, direction, &crossing, hash->line[1],
-					       hash->tag);
+		position = lb_line_search_call(family, direction, &crossing,
+					       lb_conn_line_second(family, tuple), hash->tag);
 	return position;
 }
 
@@ -341,7 +363,7 @@ static __always_inline bool lb_conn_find(const enum lb_family family,
 	index = hash->home;
 	if ((lb_load64(&line->word[index % LB_LINE_WORDS]) ^ tag) >= limit &&
 	    !lb_line_probe(line, tag, limit, &index)) {
-		number = hash->line[1];
+		number = lb_conn_line_second(family, tuple);
 		if (forward)
 			line = host_region(LB_REGION_CONN_FORWARD, number);
 		else

@@ -15,7 +15,7 @@ static __always_inline __u16 *lb_source_stamp(const enum lb_family family,
 	const volatile struct lb_config *config = host_config();
 	const volatile __u64 *key = config->conn_key + 2 * LB_CONN_KEYS(family);
 	__u64 stamps = (__u64)config->stamp_words * LB_STAMPS_PER_WORD;
-	__u32 index = lb_conn_sum(family, reply, key) * stamps >> 32;
+	__u32 index = (lb_conn_sum(family, reply, key) >> 32) * stamps >> 32;
 	struct lb_stamps *word = host_region(LB_REGION_SOURCE_STAMPS, index / LB_STAMPS_PER_WORD);
 
 	return word ? &word->tick[index % LB_STAMPS_PER_WORD] : NULL;

@@ -119,7 +119,7 @@ static __always_inline enum lb_reason lb_flow_send(const enum lb_family family, 
 	if (!opened) {
 		lb_conn_seen(&x->found, x->direction, conn->flags, view->tuple.protocol,
 			     view->tcp_flags, x->flow->tick);
-		if (x->direction == LB_DIRECTION_FORWARD)
+		if (x->direction == LB_DIRECTION_FORWARD && !(conn->flags & LB_CONN_ONE_SIDED))
 			lb_last_hop_follow(family, p, x);
 	}
 	if (!(conn->flags & LB_CONN_ONE_SIDED)) {

@@ -34,11 +34,15 @@ static __always_inline __u32 lb_index_reduce(__u32 hash, __u32 count)
  * The hash of a multilinear sum. The sum alone is linear: with clients and ports in a row, some
  * keys fill some lines twice as much as others.
  */
-static __always_inline __u32 lb_sum_finish(__u64 sum)
+static __always_inline __u64 lb_sum_mix(__u64 sum)
 {
 	sum ^= sum >> 32;
-	sum *= LB_MIX_A;
-	return (__u32)(sum >> 32);
+	return sum * LB_MIX_A;
+}
+
+static __always_inline __u32 lb_sum_finish(__u64 sum)
+{
+	return (__u32)(lb_sum_mix(sum) >> 32);
 }
 
 static __always_inline __u64 lb_index_mix(const __u32 address[4])

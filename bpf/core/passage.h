@@ -79,7 +79,7 @@ static __always_inline bool lb_flow_find(const enum lb_family family, struct lb_
 	*reason = LB_REASON_NOT_SERVICE;
 	x->direction = LB_DIRECTION_FORWARD;
 	if (forward) {
-		lb_conn_hash(family, tuple, &conn->forward);
+		lb_conn_hash_first(family, tuple, &conn->forward);
 		if (lb_conn_find_forward(family, tuple, &conn->forward, &conn->entry, &x->found))
 			return true;
 		*reason = LB_REASON_FORWARDED;
@@ -89,7 +89,7 @@ static __always_inline bool lb_flow_find(const enum lb_family family, struct lb_
 		return false;
 	x->direction = LB_DIRECTION_REVERSE;
 	if (!forward) {
-		lb_conn_hash(family, tuple, &conn->forward);
+		lb_conn_hash_first(family, tuple, &conn->forward);
 		*reason = LB_REASON_NO_FLOW_REPLY;
 	}
 	return lb_conn_find_reverse(family, tuple, &conn->forward, &conn->entry, &x->found);
