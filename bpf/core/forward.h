@@ -8,8 +8,8 @@
  * Families and modes are variations of these steps: a function takes its family as a constant,
  * and a flow's entry holds its whole rewrite, so that an established packet asks nothing else.
  * Established untagged IPv4 is forwarded here and now. The rest goes on in a stage of its own
- * (enum lb_stage): IPv6 and tagged frames, first packets and ICMP need more stack, and an
- * established flow should not pay for their calls.
+ * (enum lb_stage): IPv6, tagged frames and fragments, first packets and ICMP need more stack and
+ * registers, and an established flow should not pay for them.
  *
  * One bit of the filter each says whether the destination may be a service and whether the
  * source may be a backend; a packet that is neither leaves untouched. Every packet ends in one
@@ -182,13 +182,12 @@ static __always_inline enum lb_reason lb_first_send(const enum lb_family family,
 	return reason;
 }
 
-static __always_inline __u32 lb_ip_send(const enum lb_family family, struct lb_packet *p,
-					struct lb_passage *x)
+/* What an IP header's protocol says is in the packet. */
+static __always_inline __u32 lb_packet_send(const enum lb_family family, struct lb_packet *p,
+					    struct lb_passage *x)
 {
 	const __u8 icmp = family == LB_IPV6 ? LB_PROTOCOL_ICMP6 : LB_PROTOCOL_ICMP;
 
-	if (!lb_parse_ip(family, p, &x->view))
-		return LB_REASON_TRUNCATED;
 	if (x->view.tuple.protocol == icmp)
 		return LB_REASON_STAGE(family == LB_IPV6 ? LB_STAGE_ICMP6 : LB_STAGE_ICMP4);
 	if (x->view.eth->h_dest[0] & 1)
@@ -196,6 +195,24 @@ static __always_inline __u32 lb_ip_send(const enum lb_family family, struct lb_p
 	if (x->view.tuple.protocol == IPPROTO_TCP || x->view.tuple.protocol == IPPROTO_UDP)
 		return lb_known_send(family, p, x);
 	return LB_REASON_NOT_SERVICE;
+}
+
+static __always_inline __u32 lb_ip_send(const enum lb_family family, struct lb_packet *p,
+					struct lb_passage *x)
+{
+	if (!lb_parse_ip(family, p, &x->view))
+		return LB_REASON_TRUNCATED;
+	return lb_packet_send(family, p, x);
+}
+
+/* Whole packets only: what fragments need would weigh on all others. */
+static __always_inline __u32 lb_whole_send(struct lb_packet *p, struct lb_passage *x)
+{
+	if (!lb_parse_ip(LB_IPV4, p, &x->view))
+		return LB_REASON_TRUNCATED;
+	if (x->view.fragment)
+		return LB_REASON_STAGE(LB_STAGE_KNOWN4);
+	return lb_packet_send(LB_IPV4, p, x);
 }
 
 static __always_inline __u32 lb_arp_send(struct lb_packet *p)
@@ -217,23 +234,24 @@ static __always_inline __u32 lb_frame_send(struct lb_packet *p, struct lb_passag
 	x->view.link.tags = 0;
 	x->view.link.protocol = eth->h_proto;
 	if (eth->h_proto == lb_order16(ETH_P_IP))
-		return lb_ip_send(LB_IPV4, p, x);
+		return lb_whole_send(p, x);
 	if (eth->h_proto == lb_order16(ETH_P_IPV6))
 		return LB_REASON_STAGE(LB_STAGE_KNOWN6);
 	if (eth->h_proto == lb_order16(ETH_P_ARP))
 		return lb_arp_send(p);
 	if (lb_is_vlan(eth->h_proto))
-		return LB_REASON_STAGE(LB_STAGE_TAGGED);
+		return LB_REASON_STAGE(LB_STAGE_KNOWN4);
 	return LB_REASON_NOT_IP;
 }
 
-static __always_inline __u32 lb_tagged_send(struct lb_packet *p, struct lb_passage *x)
+/* The same of a frame that may have tags, and of a packet that may be a fragment. */
+static __always_inline __u32 lb_any_frame_send(struct lb_packet *p, struct lb_passage *x)
 {
 	struct lb_link *link = &x->view.link;
 
 	if (!lb_parse_link(p, link))
 		return LB_REASON_TRUNCATED;
-	if (lb_interface_find(p->ifindex, link->tags) >= LB_MAX_INTERFACES)
+	if (link->tags && lb_interface_find(p->ifindex, link->tags) >= LB_MAX_INTERFACES)
 		return LB_REASON_VLAN_UNKNOWN;
 	if (link->protocol == lb_order16(ETH_P_IP))
 		return lb_ip_send(LB_IPV4, p, x);
@@ -295,15 +313,15 @@ static __always_inline struct lb_flow *lb_flow_scratch_zeroed(void)
 	return flow;
 }
 
-/* LB_STAGE_TAGGED */
-static __always_inline void lb_forward_tagged(struct lb_packet *p)
+/* LB_STAGE_KNOWN4 */
+static __always_inline void lb_forward_known4(struct lb_packet *p)
 {
 	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
 	struct lb_passage x = { .cpu = cpu, .flow = lb_flow_scratch() };
 
 	host_pass(p);
 	if (cpu && x.flow)
-		lb_end(p, cpu, lb_tagged_send(p, &x));
+		lb_end(p, cpu, lb_any_frame_send(p, &x));
 }
 
 /* LB_STAGE_KNOWN6 */

@@ -66,7 +66,7 @@ static __always_inline __u32 host_tick_kept(struct lb_control *control);
 
 /* What a packet goes on with where it leaves the way of established untagged IPv4 flows. */
 enum lb_stage {
-	LB_STAGE_TAGGED, /* known IPv4 flows in frames with VLAN tags */
+	LB_STAGE_KNOWN4, /* known IPv4 flows: tagged frames, and fragments */
 	LB_STAGE_KNOWN6, /* known IPv6 flows */
 	LB_STAGE_FIRST4, /* the first packet of a flow */
 	LB_STAGE_FIRST6,

@@ -72,15 +72,16 @@ static __always_inline enum lb_reason lb_ports_find(const enum lb_family family,
 static __always_inline bool lb_flow_find(const enum lb_family family, struct lb_passage *x,
 					 const struct lb_tuple *tuple, enum lb_reason *reason)
 {
-	struct lb_insert *conn = &x->flow->conn;
+	struct lb_conn *entry = &x->flow->conn.entry;
+	struct lb_hash request, reply;
 	bool forward = lb_filter_test(family, x->flow->bank, x->flow->wild, LB_DIRECTION_FORWARD,
 				      tuple->daddr, tuple->dport, tuple->protocol);
 
 	*reason = LB_REASON_NOT_SERVICE;
 	x->direction = LB_DIRECTION_FORWARD;
 	if (forward) {
-		lb_conn_hash_first(family, tuple, &conn->forward);
-		if (lb_conn_find_forward(family, tuple, &conn->forward, &conn->entry, &x->found))
+		lb_conn_hash_first(family, tuple, &request);
+		if (lb_conn_find_forward(family, tuple, &request, entry, &x->found))
 			return true;
 		*reason = LB_REASON_FORWARDED;
 	}
@@ -88,11 +89,11 @@ static __always_inline bool lb_flow_find(const enum lb_family family, struct lb_
 			    tuple->saddr, tuple->sport, tuple->protocol))
 		return false;
 	x->direction = LB_DIRECTION_REVERSE;
-	if (!forward) {
-		lb_conn_hash_first(family, tuple, &conn->forward);
+	if (!forward)
 		*reason = LB_REASON_NO_FLOW_REPLY;
-	}
-	return lb_conn_find_reverse(family, tuple, &conn->forward, &conn->entry, &x->found);
+	/* Made again, if need be: kept, it would be in the way of all that find theirs at once. */
+	lb_conn_hash_first(family, tuple, &reply);
+	return lb_conn_find_reverse(family, tuple, &reply, entry, &x->found);
 }
 
 static __always_inline struct lb_traffic *lb_traffic_of_service(__u32 service)

@@ -9,8 +9,8 @@
 static void host_stage_run(struct lb_packet *packet, enum lb_stage stage)
 {
 	switch (stage) {
-	case LB_STAGE_TAGGED:
-		lb_forward_tagged(packet);
+	case LB_STAGE_KNOWN4:
+		lb_forward_known4(packet);
 		break;
 	case LB_STAGE_KNOWN6:
 		lb_forward_known6(packet);

@@ -4,11 +4,11 @@
 #include "forward.h"
 
 SEC("xdp.frags")
-int loxid_tagged(struct xdp_md *ctx)
+int loxid_known4(struct xdp_md *ctx)
 {
 	struct lb_packet packet = host_packet(ctx);
 
-	lb_forward_tagged(&packet);
+	lb_forward_known4(&packet);
 	return packet.verdict;
 }
 
@@ -77,7 +77,7 @@ struct {
 	__array(values, int(struct xdp_md *));
 } stages SEC(".maps") = {
 	.values = { 
-		[LB_STAGE_TAGGED] = (void *)&loxid_tagged,
+		[LB_STAGE_KNOWN4] = (void *)&loxid_known4,
 		[LB_STAGE_KNOWN6] = (void *)&loxid_known6,
 		[LB_STAGE_FIRST4] = (void *)&loxid_first4,
 		[LB_STAGE_FIRST6] = (void *)&loxid_first6,
@@ -91,8 +91,8 @@ struct {
 static __always_inline bool host_continue(struct lb_packet *packet, enum lb_stage stage)
 {
 	switch (stage) {
-	case LB_STAGE_TAGGED:
-		bpf_tail_call_static(packet->host, &stages, LB_STAGE_TAGGED);
+	case LB_STAGE_KNOWN4:
+		bpf_tail_call_static(packet->host, &stages, LB_STAGE_KNOWN4);
 		break;
 	case LB_STAGE_KNOWN6:
 		bpf_tail_call_static(packet->host, &stages, LB_STAGE_KNOWN6);
