@@ -472,7 +472,7 @@ struct lb_conn6 {
 	__u16 service;
 	__u32 backend_id;
 	__u32 reverse;
-	__u16 address_delta; /* not used: IPv6 has no header checksum */
+	__u16 address_delta; /* a part of transport_delta: IPv6 has no header checksum */
 	__u16 transport_delta;
 	__u64 reply;
 	__u32 created;
