@@ -134,10 +134,15 @@ static __always_inline __u16 lb_entry_delta(const enum lb_family family,
 static __always_inline __u64 lb_entry_reply(const enum lb_family family, const struct lb_flow *flow,
 					    const struct lb_service *service)
 {
+	__u32 route;
+
 	if (service->flags & LB_SERVICE_LAST_HOP)
 		return flow->came_from;
-	return lb_reply_by_route(lb_route_find(family, flow->bank, flow->tuple.saddr), flow->routes,
-				 flow->came_from);
+	if (family == LB_IPV4)
+		route = lb_route_look4(flow->bank, flow->tuple.saddr[0]);
+	else
+		route = lb_route_find(family, flow->bank, flow->tuple.saddr);
+	return lb_reply_by_route(route, flow->routes, flow->came_from);
 }
 
 /* The entry of a flow whose backend is chosen. */

@@ -73,12 +73,21 @@ LB_SEAM int lb_forward_claim(__u32 position, __u32 tag, __u32 tick)
 	return 1;
 }
 
-/* The emptier of two lines, but the first while it has room to spare. */
-static __always_inline bool lb_line_second(__u32 vacant, __u32 second)
+/*
+ * True if a key's other line is to be taken: the first while it has room to spare, else the
+ * emptier one. Its vacant words are then in *vacant.
+ */
+static __always_inline bool lb_line_second(const struct lb_line *other, __u64 state, __u32 *vacant)
 {
-	__u32 spare = lb_bits_count(vacant);
+	__u32 spare = lb_bits_count(*vacant), second;
 
-	return spare <= LB_LINE_SPARE && lb_bits_count(second) > spare;
+	if (spare > LB_LINE_SPARE)
+		return false;
+	second = lb_line_vacant(other, state);
+	if (lb_bits_count(second) <= spare)
+		return false;
+	*vacant = second;
+	return true;
 }
 
 /* Of the vacant words the home, or the lowest. */
@@ -92,17 +101,15 @@ static __always_inline __u32 lb_forward_occupy(const struct lb_insert *insert)
 {
 	struct lb_line *line = host_region(LB_REGION_CONN_FORWARD, insert->forward.line[0]);
 	struct lb_line *other = host_region(LB_REGION_CONN_FORWARD, insert->forward.line[1]);
-	__u32 number = insert->forward.line[0], vacant, second, index;
+	__u32 number = insert->forward.line[0], vacant, index;
 	__u64 word, busy, *at;
 
 	if (!line || !other)
 		return LB_POSITION_NONE;
 	vacant = lb_line_vacant(line, LB_FORWARD_STATE);
-	second = lb_line_vacant(other, LB_FORWARD_STATE);
-	if (lb_line_second(vacant, second)) {
+	if (lb_line_second(other, LB_FORWARD_STATE, &vacant)) {
 		line = other;
 		number = insert->forward.line[1];
-		vacant = second;
 	}
 	if (!vacant)
 		return LB_POSITION_NONE;

@@ -13,16 +13,13 @@ static __always_inline __u32 lb_reverse_choose(const struct lb_hash *hash)
 {
 	const struct lb_line *line = host_region(LB_REGION_CONN_REVERSE, hash->line[0]);
 	const struct lb_line *other = host_region(LB_REGION_CONN_REVERSE, hash->line[1]);
-	__u32 number = hash->line[0], vacant, second;
+	__u32 number = hash->line[0], vacant;
 
 	if (!line || !other)
 		return LB_POSITION_NONE;
 	vacant = lb_line_vacant(line, LB_REVERSE_STATE);
-	second = lb_line_vacant(other, LB_REVERSE_STATE);
-	if (lb_line_second(vacant, second)) {
+	if (lb_line_second(other, LB_REVERSE_STATE, &vacant))
 		number = hash->line[1];
-		vacant = second;
-	}
 	if (!vacant)
 		return LB_POSITION_NONE;
 	return number * LB_LINE_WORDS + lb_line_place(vacant, hash->home);

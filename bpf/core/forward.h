@@ -51,6 +51,8 @@ static __always_inline enum lb_reason lb_flow_admit(const enum lb_family family,
 	lb_conn_hash(family, &flow->tuple, &flow->conn.forward);
 	flow->came_from = lb_hop_back(x->view.eth->h_source, p->ifindex, x->view.link.tags);
 	flow->tcp_flags = x->view.tcp_flags;
+	flow->known = 0;
+	flow->opened = 0;
 	reason = lb_admit_flow(family, flow);
 	x->direction = LB_DIRECTION_FORWARD;
 	x->found.position = flow->conn.position;
@@ -343,7 +345,7 @@ static __always_inline void lb_forward_known6(struct lb_packet *p)
 static __always_inline void lb_forward_first(const enum lb_family family, struct lb_packet *p)
 {
 	struct lb_cpu *cpu = host_region(LB_REGION_CPUS, host_slot());
-	struct lb_passage x = { .cpu = cpu, .flow = lb_flow_scratch_zeroed() };
+	struct lb_passage x = { .cpu = cpu, .flow = lb_flow_scratch() };
 
 	host_pass(p);
 	if (cpu && x.flow)

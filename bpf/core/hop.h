@@ -83,11 +83,16 @@ static __always_inline __u32 lb_route_walk(__u32 bank, __u32 value, __u64 first,
 	return value;
 }
 
-LB_SEAM __u32 lb_route_find4(__u32 bank, __u32 address)
+static __always_inline __u32 lb_route_look4(__u32 bank, __u32 address)
 {
 	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank & 1);
 
 	return header ? lb_route_walk(bank, header->route_root4, address, 0, 4) : 0;
+}
+
+LB_SEAM __u32 lb_route_find4(__u32 bank, __u32 address)
+{
+	return lb_route_look4(bank, address);
 }
 
 LB_SEAM __u32 lb_route_find6(__u32 bank, __u64 first, __u64 second)

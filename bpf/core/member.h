@@ -104,13 +104,18 @@ LB_SEAM int lb_member_least(__u32 first, __u32 count)
 }
 
 /* The choice of the member at a place in the arena, if it takes a connection. */
-LB_SEAM __u64 lb_member_ask(__u32 place, __u32 number)
+static __always_inline __u64 lb_member_try(__u32 place, __u32 number)
 {
 	const struct lb_member *member = host_region(LB_REGION_MEMBERS, place);
 
 	if (!member || !member->weight || !lb_load_take(member->backend, member->limit))
 		return LB_CHOICE_NONE;
 	return lb_choice(member->backend, number);
+}
+
+LB_SEAM __u64 lb_member_ask(__u32 place, __u32 number)
+{
+	return lb_member_try(place, number);
 }
 
 /*
@@ -204,7 +209,9 @@ static __always_inline __u64 lb_member_choose(const enum lb_family family,
 		return LB_CHOICE_NONE;
 	if (service->flags & LB_SERVICE_LIMITED)
 		*reason = LB_REASON_BACKENDS_FULL;
-	return lb_member_take(first, count, number);
+	/* Nearly always the member takes it, and a call would cost as much as all this. */
+	choice = lb_member_try(first + number, number);
+	return choice != LB_CHOICE_NONE ? choice : lb_member_take(first, count, number);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #define LB_SELECT_H
 
 #include "flow.h"
+#include "conn_line.h"
 #include "index.h"
 
 /* The image that a packet sees from now on. */
@@ -80,6 +81,32 @@ static __always_inline const struct lb_vip *lb_vip_find(const enum lb_family fam
 	return NULL;
 }
 
+/* The service of a port record in a line + 1, or 0. */
+static __always_inline __u64 lb_port_in(const struct lb_port_line *ports, __u64 key)
+{
+	__u64 found = 0;
+
+#pragma GCC unroll 4
+	for (int j = 0; j < LB_PORTS_PER_LINE; j++)
+		found += (ports->port[j].service + 1ULL) * lb_is_zero(ports->port[j].key ^ key);
+	return found;
+}
+
+/* The service of a port record that is in its first line + 1, or 0. */
+static __always_inline __u64 lb_port_peek(__u32 bank, __u64 key)
+{
+	const struct lb_bank *header = host_region(LB_REGION_BANKS, bank);
+	__u32 count = host_config()->port_lines;
+	struct lb_port_line *ports;
+	__u32 line[2];
+
+	if (!header)
+		return 0;
+	lb_port_lines(key, header->port_seed, count, line);
+	ports = host_region(LB_REGION_PORTS, bank * count + line[0]);
+	return ports ? lb_port_in(ports, key) : 0;
+}
+
 /* The service of a port record, or -1. */
 LB_SEAM int lb_port_probe(__u32 bank, __u64 key)
 {
@@ -122,8 +149,11 @@ static __always_inline bool lb_port_find(__u32 bank, const struct lb_vip *vip, _
 					 __u8 protocol, __u32 *service)
 {
 	__u16 number = __builtin_bswap16(port);
-	int found = lb_port_probe(bank, lb_port_key(vip->id, 0, number, protocol));
+	__u64 key = lb_port_key(vip->id, 0, number, protocol);
+	int found = (int)lb_port_peek(bank, key) - 1;
 
+	if (found < 0)
+		found = lb_port_probe(bank, key);
 	if (found < 0 && vip->flags & LB_VIP_BLOCKS)
 		found = lb_port_search(bank, vip->id, number, protocol);
 	*service = found;
