@@ -29,6 +29,7 @@
  *	source_stamps                   when a source port was last given back
  *	fragments                       ports of datagrams whose first fragment passed
  *	scratch                         by cpu slot: a first packet's flow while it is admitted
+ *	queues                          by (interface slot, queue): who serves it in user space
  *
  * Banked regions hold bank 0 and then bank 1; a packet reads control->active once.
  * Byte order: __be* is as on the wire; everything else is the machine's.
@@ -38,7 +39,7 @@
 
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 2
+#define LB_ABI_VERSION 3
 
 #define LB_MAC_BYTES 6
 #define LB_LINE_WORDS 8
@@ -46,6 +47,8 @@
 #define LB_PORTS_PER_LINE 4
 #define LB_ROUTE_CHILDREN 256
 #define LB_MAX_INTERFACES 64
+#define LB_MAX_QUEUES 64 /* of an interface that is served in user space */
+#define LB_WORKER_SETS 2 /* worker processes at once: one, and the one that replaces it */
 #define LB_MAX_LEAST_MEMBERS 256 /* of a service that counts its backends' connections */
 #define LB_AFFINITIES_PER_LINE 2
 #define LB_MAX_REASONS 48
@@ -83,6 +86,7 @@ enum lb_region {
 	LB_REGION_SOURCE_STAMPS,
 	LB_REGION_FRAGMENTS,
 	LB_REGION_SCRATCH,
+	LB_REGION_QUEUES,
 	LB_REGION_COUNT,
 };
 
@@ -118,6 +122,7 @@ enum lb_reason {
 	LB_REASON_TOO_BIG, /* drop: larger than the MTU of the way out */
 	LB_REASON_MARTIAN_SOURCE, /* drop: to a service, from an address of ours or not unicast */
 	LB_REASON_INTERFACE_GONE, /* drop: the way out is not attached */
+	LB_REASON_NO_WORKER, /* drop: of a service, on an interface whose AF_XDP worker is not there */
 	LB_REASON_INTERNAL, /* drop: a table points nowhere, or a packet could not be resized */
 	LB_REASON_COUNT,
 };
@@ -168,7 +173,12 @@ struct lb_config {
 	__be32 tunnel_spread4;
 	__u32 tunnel_source6[4]; /* 0: the same */
 	__be32 tunnel_spread6; /* of the last word */
-	__u32 reserved;
+	/*
+	 * cpu_slots are: one for each CPU, then worker_slots for each set of workers, then the
+	 * daemon's.
+	 */
+	__u32 worker_slots;
+	__u64 ask; /* bit per reason: such packets are handed to user space where a worker is */
 	/* Odd multipliers and addends of multilinear hashes: a random secret of this box. */
 	__u64 conn_key[40];
 	/* The same of the selection hash: equal on appliances that must agree. */
@@ -371,7 +381,47 @@ struct lb_cpu {
 	__u32 answer_tick;
 	__u32 answer_kind; /* 1 + enum lb_answer, for the stage that makes it; 0: none */
 	__u32 answer_mtu;
+	__u64 epoch; /* of a worker: odd while it forwards packets, and reads a bank */
+};
+
+/*
+ * A receive queue of an interface's device, and the AF_XDP socket that is bound to it. Its index
+ * (interface slot * LB_MAX_QUEUES + queue) is also the socket's in `xskmap`. The daemon says what
+ * it wants; the worker process that `worker` names does it, and nobody else writes the rest.
+ */
+struct lb_queue {
+	__u32 ifindex; /* the daemon's: of the device; 0: no such queue */
+	__u32 wanted; /* the daemon's: LB_QUEUE_* */
+	__u32 worker; /* pid of the process that is to serve it: who wants it writes its own */
+	__u32 owner; /* pid of the process that does; 0: nobody has a socket on it */
+	__u32 state; /* enum lb_queue_state */
+	__u32 failure; /* errno, of FAILED */
+	__u64 rx; /* frames received */
+	__u64 rx_bytes;
+	__u64 tx; /* frames handed to the driver */
+	__u64 tx_bytes;
+	__u64 passed; /* frames handed to the box's stack, through the TAP */
+	__u64 rx_dropped; /* frames that the kernel dropped for want of room, or that are in pieces */
+	__u64 tx_dropped; /* frames for which the way out had no room */
+	__u64 fill_empty; /* times that the fill ring had nothing for the driver */
+	__u64 ring_full; /* times that a ring had no room for us */
+	__u64 wakeups; /* system calls that make the driver go on */
+	__u64 batches; /* of received frames */
+	__u64 batch_most; /* frames of the largest */
 	__u64 reserved;
+};
+
+#define LB_QUEUE_SERVE 1U /* receive here, and send */
+#define LB_QUEUE_SEND 2U /* send only: the interface's packets are forwarded by XDP */
+#define LB_QUEUE_ZERO_COPY 4U /* else copied */
+#define LB_QUEUE_GENERIC 8U /* the interface's program runs in generic mode */
+#define LB_QUEUE_BUSY_POLL 16U
+
+enum lb_queue_state {
+	LB_QUEUE_IDLE,
+	LB_QUEUE_COPIES,
+	LB_QUEUE_COPIES_NOT, /* zero copy */
+	LB_QUEUE_FAILED,
 };
 
 /* direction 0: from clients to backends; 1: replies. Bytes are IP packets' lengths. */

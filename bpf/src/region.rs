@@ -39,6 +39,7 @@ pub enum Region {
     SourceStamps,
     Fragments,
     Scratch,
+    Queues,
 }
 
 /// How many regions there are.
@@ -73,6 +74,7 @@ impl Region {
         Self::SourceStamps,
         Self::Fragments,
         Self::Scratch,
+        Self::Queues,
     ];
 
     /// The name of its map and of its pin.
@@ -104,6 +106,7 @@ impl Region {
             Self::SourceStamps => "source_stamps",
             Self::Fragments => "fragments",
             Self::Scratch => "scratch",
+            Self::Queues => "queues",
         }
     }
 }
@@ -129,6 +132,7 @@ pub const fn element_size(region: Region) -> usize {
         Region::Affinity => size_of::<abi::lb_affinity_line>(),
         Region::SourceStamps => size_of::<abi::lb_stamps>(),
         Region::Scratch => size_of::<abi::lb_scratch>(),
+        Region::Queues => size_of::<abi::lb_queue>(),
         // Words: 64 bits of a bitmap, four slots, a load, a hop word, a cursor.
         Region::Filter | Region::Slots | Region::Loads | Region::Hops | Region::Cursors => {
             size_of::<u64>()
@@ -168,6 +172,7 @@ pub fn elements(region: Region, config: &abi::lb_config) -> u32 {
         Region::Affinity => config.affinity_lines,
         Region::SourceStamps => config.stamp_words,
         Region::Fragments => config.fragment_lines,
+        Region::Queues => abi::LB_MAX_INTERFACES * abi::LB_MAX_QUEUES,
     };
     count.max(1)
 }

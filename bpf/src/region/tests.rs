@@ -18,6 +18,7 @@ fn regions_are_in_the_order_of_the_abi() {
     assert_eq!(Region::ConnForward as u32, LB_REGION_CONN_FORWARD);
     assert_eq!(Region::Fragments as u32, LB_REGION_FRAGMENTS);
     assert_eq!(Region::Scratch as u32, LB_REGION_SCRATCH);
+    assert_eq!(Region::Queues as u32, LB_REGION_QUEUES);
 }
 
 #[test]

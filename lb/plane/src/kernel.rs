@@ -343,15 +343,35 @@ impl From<MakeError> for OpenError {
     }
 }
 
-/// CPU slots: one for each CPU that may ever be there, and the daemon's.
-pub(crate) fn cpu_slots() -> Result<u32, OpenError> {
-    let cpus = libbpf_rs::num_possible_cpus().map_err(|error| {
-        OpenError::system("count CPUs", Path::new("/sys/devices/system/cpu/possible"))(
-            kernel_side::error(error),
-        )
-    })?;
-    Ok(u32::try_from(cpus)
-        .unwrap_or(u32::MAX)
-        .saturating_add(1)
-        .min(config::CPU_SLOTS_MOST))
+/// Threads of a worker process at most.
+const WORKER_SLOTS_MOST: u32 = 16;
+
+/// Who has a CPU slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CpuSlots {
+    /// CPUs that may ever be there.
+    pub cpus: u32,
+    /// Threads of each of `LB_WORKER_SETS` worker processes; their slots are behind the CPUs'.
+    pub workers: u32,
+}
+
+impl CpuSlots {
+    pub fn here() -> Result<Self, OpenError> {
+        let cpus = libbpf_rs::num_possible_cpus().map_err(|error| {
+            OpenError::system("count CPUs", Path::new("/sys/devices/system/cpu/possible"))(
+                kernel_side::error(error),
+            )
+        })?;
+        let most = config::CPU_SLOTS_MOST - 1 - abi::LB_WORKER_SETS * WORKER_SLOTS_MOST;
+        let cpus = u32::try_from(cpus).unwrap_or(most).min(most);
+        Ok(CpuSlots {
+            cpus,
+            workers: cpus.min(WORKER_SLOTS_MOST),
+        })
+    }
+
+    /// The last one is the daemon's.
+    pub fn count(self) -> u32 {
+        self.cpus + abi::LB_WORKER_SETS * self.workers + 1
+    }
 }

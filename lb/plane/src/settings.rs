@@ -8,7 +8,7 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, libbpf_sys};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::config;
-use crate::kernel::{OpenError, Shape, cpu_slots, create_map, open_map};
+use crate::kernel::{CpuSlots, OpenError, Shape, create_map, open_map};
 use crate::kernel_side;
 use crate::options::{Note, OpenOptions};
 use crate::pins::Pins;
@@ -50,7 +50,9 @@ pub(crate) fn open(
             .map_err(failed("write"))?;
         return Ok((config, map));
     }
-    let config = config::make(options, cpu_slots()?)?;
+    let slots = CpuSlots::here()?;
+    let mut config = config::make(options, slots.count())?;
+    config.worker_slots = slots.workers;
     let map = create_map(&path, &SHAPE)?;
     map.update(&key, config.as_bytes(), MapFlags::ANY)
         .map_err(failed("write"))?;
