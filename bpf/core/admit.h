@@ -251,7 +251,7 @@ static __always_inline enum lb_reason lb_admit_flow(const enum lb_family family,
 	if (choice == LB_CHOICE_NONE)
 		return reason;
 	reason = lb_admit_connect(family, flow, service, choice);
-	if (!flow->opened)
+	if (!flow->opened && flow->conn.counted)
 		lb_load_give(choice >> LB_CHOICE_BACKEND_SHIFT);
 	return reason;
 }

@@ -107,6 +107,10 @@ static __always_inline int lb_insert_claimed(const enum lb_family family, struct
 {
 	int result;
 
+	/* Right behind the claim: atomics wait for all memory before them, as the claim just has. */
+	if (!insert->counted)
+		lb_load_take(insert->entry.backend_id, 0);
+	insert->counted = 1;
 	lb_barrier();
 	result = lb_forward_again(family, insert, position);
 	if (result != LB_INSERT_DONE)
@@ -177,7 +181,10 @@ LB_SEAM int lb_insert_once6(struct lb_insert *insert)
 	return lb_insert_try(LB_IPV6, insert);
 }
 
-/* Makes a connection: enum lb_insert_result. The caller has counted it in its backend's load. */
+/*
+ * Makes a connection: enum lb_insert_result. Where it was counted in its backend's load and isn't
+ * made, the caller gives that back.
+ */
 static __always_inline int lb_conn_insert(const enum lb_family family, struct lb_insert *insert)
 {
 	int result = LB_INSERT_CONTENDED;

@@ -64,7 +64,7 @@ struct lb_insert {
 	__u32 idle; /* of the service, encoded */
 	__u32 tick;
 	__u32 position; /* out */
-	__u32 reserved;
+	__u32 counted; /* in its backend's load: else the insert does that, and says so here */
 	__u64 word; /* out: the F word */
 	struct lb_tuple key; /* what is looked for beside the claimed word: the insert's own */
 };

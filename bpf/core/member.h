@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * From a service to one of its backends. A choice (affinity.h) is a backend and the number of the
- * member that it is; it has been counted in the backend's load.
+ * member that it is.
  */
 #ifndef LB_MEMBER_H
 #define LB_MEMBER_H
@@ -103,19 +103,14 @@ LB_SEAM int lb_member_least(__u32 first, __u32 count)
 	return weights ? LB_MEMBERS_FULL : -1;
 }
 
-/* The choice of the member at a place in the arena, if it takes a connection. */
-static __always_inline __u64 lb_member_try(__u32 place, __u32 number)
+/* The choice of the member at a place in the arena, if it takes a connection: counts it. */
+LB_SEAM __u64 lb_member_ask(__u32 place, __u32 number)
 {
 	const struct lb_member *member = host_region(LB_REGION_MEMBERS, place);
 
 	if (!member || !member->weight || !lb_load_take(member->backend, member->limit))
 		return LB_CHOICE_NONE;
 	return lb_choice(member->backend, number);
-}
-
-LB_SEAM __u64 lb_member_ask(__u32 place, __u32 number)
-{
-	return lb_member_try(place, number);
 }
 
 /*
@@ -181,9 +176,19 @@ LB_SEAM __u64 lb_member_keep(__u32 first, __u32 count, __u64 choice)
 	return number < 0 ? LB_CHOICE_NONE : lb_member_ask(first + number, number);
 }
 
+/*
+ * The choice of a member where nobody asks for loads: the insert counts the connection, where that
+ * costs least.
+ */
+static __always_inline __u64 lb_member_plain(__u32 first, __u32 number)
+{
+	const struct lb_member *member = host_region(LB_REGION_MEMBERS, first + number);
+
+	return member && member->weight ? lb_choice(member->backend, number) : LB_CHOICE_NONE;
+}
+
 /* The choice for a flow; or LB_CHOICE_NONE, and *reason says why there is none. */
-static __always_inline __u64 lb_member_choose(const enum lb_family family,
-					      const struct lb_flow *flow,
+static __always_inline __u64 lb_member_choose(const enum lb_family family, struct lb_flow *flow,
 					      const struct lb_service *service,
 					      enum lb_reason *reason)
 {
@@ -191,6 +196,7 @@ static __always_inline __u64 lb_member_choose(const enum lb_family family,
 	__u64 choice;
 	int number;
 
+	flow->conn.counted = 1;
 	if (service->persist) {
 		choice = lb_member_keep(first, count, lb_affinity_find(flow, service->persist));
 		if (choice != LB_CHOICE_NONE)
@@ -209,9 +215,13 @@ static __always_inline __u64 lb_member_choose(const enum lb_family family,
 		return LB_CHOICE_NONE;
 	if (service->flags & LB_SERVICE_LIMITED)
 		*reason = LB_REASON_BACKENDS_FULL;
-	/* Nearly always the member takes it, and a call would cost as much as all this. */
-	choice = lb_member_try(first + number, number);
-	return choice != LB_CHOICE_NONE ? choice : lb_member_take(first, count, number);
+	if (!(service->flags & (LB_SERVICE_LEAST | LB_SERVICE_LIMITED))) {
+		choice = lb_member_plain(first, number);
+		flow->conn.counted = choice == LB_CHOICE_NONE;
+		if (choice != LB_CHOICE_NONE)
+			return choice;
+	}
+	return lb_member_take(first, count, number);
 }
 
 #endif

@@ -230,7 +230,6 @@ static void fuzz_connection(struct fuzz_connection made)
 		entry->source_port = translated ? lb_order16(5000) : entry->client_port;
 		entry->backend_port = backend->port;
 	}
-	lb_load_take(made.backend, 0);
 	result = family ? fuzz_connect(LB_IPV6, &flow) : fuzz_connect(LB_IPV4, &flow);
 	if (result != LB_INSERT_DONE)
 		abort();

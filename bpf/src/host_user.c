@@ -155,9 +155,8 @@ static __always_inline int insert_of(const enum lb_family family, struct lb_inse
 	lb_conn_hash(family, &tuple, &insert->forward);
 	lb_conn_reply(family, &insert->entry, &tuple);
 	lb_conn_hash(family, &tuple, &insert->reverse);
-	lb_load_take(backend, 0);
 	result = lb_conn_insert(family, insert);
-	if (result != LB_INSERT_DONE)
+	if (result != LB_INSERT_DONE && insert->counted)
 		lb_load_give(backend);
 	return result;
 }

@@ -279,9 +279,9 @@ static __always_inline int lb_torture_insert_of(const enum lb_family family, str
 	insert->idle = 0;
 	insert->tick = t->tick;
 	backend = insert->entry.backend_id;
-	lb_load_take(backend, 0);
+	insert->counted = 0;
 	result = lb_conn_insert(family, insert);
-	if (result != LB_INSERT_DONE)
+	if (result != LB_INSERT_DONE && insert->counted)
 		lb_load_give(backend);
 	return result;
 }
