@@ -169,7 +169,7 @@ fn build_programs(out: &Path, clang: &str) {
         "-Isrc",
         multiarch.as_str(),
     ];
-    for name in ["loxid", "torture"] {
+    for name in ["loxid", "redirect", "torture"] {
         SkeletonBuilder::new()
             .source(format!("src/{name}.bpf.c"))
             .obj(out.join(format!("{name}.bpf.o")))

@@ -19,7 +19,7 @@ use lb_core::plan::plan;
 use lb_core::plane::{Limits, Plane};
 use lb_core::service::*;
 use lb_core::tables::InterfaceSlot;
-use lb_plane::attach::Asked;
+use lb_plane::attach::{Asked, Path};
 use lb_plane::options::DEFAULT_LIMITS;
 use lb_plane::{KernelPlane, OpenOptions};
 use libbpf_rs::Program;
@@ -58,8 +58,12 @@ impl Loxid {
     /// Attaches to the balancer's interfaces in the topology's namespace, which is entered.
     pub fn new(mode: Mode, family: Family, topology: &Topology) -> anyhow::Result<Loxid> {
         let (mut plane, _notes) = KernelPlane::open(&options(family)).context("opening a plane")?;
-        let (attachment, _warning) = plane.attach(FRONT, Asked::Native).context("attaching")?;
-        plane.attach(BACK, Asked::Native).context("attaching")?;
+        let (attachment, _warning) = plane
+            .attach(FRONT, Asked::Native, Path::Xdp)
+            .context("attaching")?;
+        plane
+            .attach(BACK, Asked::Native, Path::Xdp)
+            .context("attaching")?;
         program_tables(
             &mut plane,
             &intent(mode, family)?,

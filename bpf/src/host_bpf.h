@@ -128,6 +128,14 @@ struct {
 	__type(value, __u32);
 } devmap SEC(".maps");
 
+/* The sockets of workers. A place is that of a row of `queues`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, LB_MAX_INTERFACES *LB_MAX_QUEUES);
+	__type(key, __u32);
+	__type(value, __u32);
+} xskmap SEC(".maps");
+
 static __always_inline const volatile struct lb_config *host_config(void)
 {
 	return &lb_config;

@@ -20,12 +20,22 @@ pub mod abi {
     include!(concat!(env!("OUT_DIR"), "/abi.rs"));
 }
 
-/// The XDP object: open, size its maps, set `lb_config`, load.
+/// The forwarder's object: open, size its maps, set `lb_config`, load.
 pub mod skeleton {
     #[allow(clippy::all, clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
     #[allow(dead_code, missing_docs, unsafe_op_in_unsafe_fn, unused_qualifications)]
     mod generated {
         include!(concat!(env!("OUT_DIR"), "/loxid.skel.rs"));
+    }
+    pub use generated::*;
+}
+
+/// The redirector's object, which has the same maps.
+pub mod redirect_skeleton {
+    #[allow(clippy::all, clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
+    #[allow(dead_code, missing_docs, unsafe_op_in_unsafe_fn, unused_qualifications)]
+    mod generated {
+        include!(concat!(env!("OUT_DIR"), "/redirect.skel.rs"));
     }
     pub use generated::*;
 }

@@ -12,7 +12,7 @@ use lb_core::intent::Document;
 use lb_core::plane::{Limits, Op, Plane};
 use lb_core::tables::{BackendId, Tables};
 use lb_core::twin::{Twin, TwinError};
-use lb_plane::attach::{Asked, AttachError, Attachment, Mode, Warning};
+use lb_plane::attach::{Asked, AttachError, Attachment, Mode, Path, Warning};
 use lb_plane::netlink::{RawFacts, RawLink};
 use lb_plane::sweep::Swept;
 use lb_plane::{Reader, RegionPlane, for_memory};
@@ -185,6 +185,7 @@ impl DataPlane for Boxed {
             } else {
                 Mode::Native
             },
+            path: Path::Xdp,
             driver: None,
             rx_queues: 1,
             tx_queues: 1,

@@ -28,12 +28,32 @@ impl fmt::Display for Mode {
     }
 }
 
+/// How an interface's packets are forwarded: which of our two programs is on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Path {
+    /// By the forwarder, in XDP.
+    #[default]
+    Xdp,
+    /// By a worker in user space, to which the redirector gives them.
+    AfXdp,
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Path::Xdp => "xdp",
+            Path::AfXdp => "afxdp",
+        })
+    }
+}
+
 /// An interface that carries our program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
     pub name: String,
     pub ifindex: u32,
     pub mode: Mode,
+    pub path: Path,
     pub driver: Option<String>,
     /// In use.
     pub rx_queues: u32,
@@ -83,6 +103,14 @@ pub enum AttachError {
     Foreign { interface: String, program_id: u32 },
     #[error("interface {interface}: its driver has no native XDP: ask for generic mode, or auto")]
     NoNative { interface: String },
+    #[error(
+        "interface {interface}: the kernel refuses the program of datapath {path}; it says:\n{log}"
+    )]
+    NoProgram {
+        interface: String,
+        path: Path,
+        log: String,
+    },
     #[error("interface {interface} is not attached")]
     NotAttached { interface: String },
     #[error("interface {interface}: {call}")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use lb_bpf::abi;
@@ -12,15 +12,16 @@ use lb_core::tables::{BackendId, Tables};
 use libbpf_rs::libbpf_sys::{self, bpf_map_create_opts};
 use libbpf_rs::{MapHandle, MapInfo, MapType};
 
-use crate::attach::{Asked, AttachError, Attachment, Warning};
+use crate::attach::{self, Asked, AttachError, Attachment, Warning};
 use crate::bpffs;
-use crate::config::{self, InvalidLimit, InvalidTunnelSource, MakeError};
+use crate::config::{InvalidLimit, InvalidTunnelSource, MakeError};
 use crate::kernel_side::{self, KernelSide};
 use crate::links::Links;
 use crate::lock::{InstanceLock, LockError};
 use crate::options::{Note, OpenOptions};
 use crate::pins::Pins;
-use crate::program;
+use crate::program::Programs;
+use crate::queues::Queues;
 use crate::region_plane::{PlaneError, RegionPlane};
 use crate::settings;
 use crate::stats::Reader;
@@ -105,20 +106,25 @@ impl KernelPlane {
             .map(|region| region_map(&pins, *region, &config))
             .collect::<Result<Vec<_>, _>>()?;
         let devmap = open_or_create(&pins, &DEVMAP)?;
+        let xskmap = open_or_create(&pins, &XSKMAP)?;
         let mut named: Vec<(&str, &MapHandle)> = Region::ALL
             .iter()
             .map(|region| region.name())
             .zip(&maps)
             .collect();
-        named.extend([(DEVMAP.name, &devmap), (settings::NAME, &settings)]);
-        let program = program::load(&config, &named)?;
+        named.extend([
+            (DEVMAP.name, &devmap),
+            (XSKMAP.name, &xskmap),
+            (settings::NAME, &settings),
+        ]);
+        let programs = Programs::load(&config, &named)?;
         let regions = map_regions(&maps, &config, pins.dir())?;
         let side = KernelSide::new(devmap)
             .map_err(OpenError::system("make maps to wait with for", pins.dir()))?;
         let mut plane = RegionPlane::over(regions, Some(side));
         // A predecessor that was killed in the middle of a sweep is dead: we hold its lock.
         plane.host.reap(config.cpu_slots - 1);
-        let links = Links::open(pins, program, &mut notes)?;
+        let links = Links::open(pins, programs, &mut notes)?;
         Ok((
             KernelPlane {
                 plane,
@@ -129,7 +135,8 @@ impl KernelPlane {
         ))
     }
 
-    /// Attaches an interface of the current network namespace, or keeps it attached.
+    /// Attaches an interface of the current network namespace, or keeps it attached. A change of
+    /// path replaces the program on the link: the interface is never without one.
     ///
     /// # Errors
     /// See [`AttachError`].
@@ -137,8 +144,30 @@ impl KernelPlane {
         &mut self,
         interface: &str,
         asked: Asked,
+        path: attach::Path,
     ) -> Result<(Attachment, Option<Warning>), AttachError> {
-        self.links.attach(interface, asked)
+        self.links.attach(interface, asked, path)
+    }
+
+    /// Is the forwarder loaded?
+    ///
+    /// # Errors
+    /// What the kernel said when it refused it: interfaces can be served by a worker only.
+    pub fn forwarder(&self) -> Result<(), &str> {
+        self.links.programs().of(attach::Path::Xdp).map(drop)
+    }
+
+    /// Is the redirector loaded?
+    ///
+    /// # Errors
+    /// What the kernel said when it refused it: interfaces can be forwarded by XDP only.
+    pub fn redirector(&self) -> Result<(), &str> {
+        self.links.programs().of(attach::Path::AfXdp).map(drop)
+    }
+
+    /// The queues that a worker serves.
+    pub fn queues(&self) -> Queues {
+        Queues::new(self.regions())
     }
 
     /// Removes the program from an interface.
@@ -177,9 +206,9 @@ impl KernelPlane {
         self.links.pins().dir()
     }
 
-    /// The loaded program, for a test run.
-    pub fn program(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.links.program().as_fd()
+    /// The loaded program of a path, for a test run.
+    pub(crate) fn program(&self, path: attach::Path) -> Option<BorrowedFd<'_>> {
+        Some(self.links.programs().of(path).ok()?.as_fd())
     }
 }
 
@@ -246,6 +275,15 @@ const DEVMAP: Shape = Shape {
     kind: MapType::Devmap,
     value_bytes: 4,
     entries: abi::LB_MAX_INTERFACES,
+    flags: 0,
+};
+
+/// The sockets of workers: a place for each row of the region of queues.
+pub(crate) const XSKMAP: Shape = Shape {
+    name: "xskmap",
+    kind: MapType::Xskmap,
+    value_bytes: 4,
+    entries: abi::LB_MAX_INTERFACES * abi::LB_MAX_QUEUES,
     flags: 0,
 };
 
@@ -340,38 +378,5 @@ impl From<MakeError> for OpenError {
                 source: io::Error::other(error.to_string()),
             },
         }
-    }
-}
-
-/// Threads of a worker process at most.
-const WORKER_SLOTS_MOST: u32 = 16;
-
-/// Who has a CPU slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CpuSlots {
-    /// CPUs that may ever be there.
-    pub cpus: u32,
-    /// Threads of each of `LB_WORKER_SETS` worker processes; their slots are behind the CPUs'.
-    pub workers: u32,
-}
-
-impl CpuSlots {
-    pub fn here() -> Result<Self, OpenError> {
-        let cpus = libbpf_rs::num_possible_cpus().map_err(|error| {
-            OpenError::system("count CPUs", Path::new("/sys/devices/system/cpu/possible"))(
-                kernel_side::error(error),
-            )
-        })?;
-        let most = config::CPU_SLOTS_MOST - 1 - abi::LB_WORKER_SETS * WORKER_SLOTS_MOST;
-        let cpus = u32::try_from(cpus).unwrap_or(most).min(most);
-        Ok(CpuSlots {
-            cpus,
-            workers: cpus.min(WORKER_SLOTS_MOST),
-        })
-    }
-
-    /// The last one is the daemon's.
-    pub fn count(self) -> u32 {
-        self.cpus + abi::LB_WORKER_SETS * self.workers + 1
     }
 }

@@ -11,12 +11,12 @@
 //!
 //! ```no_run
 //! # fn start() -> Result<(), Box<dyn std::error::Error>> {
-//! use lb_plane::{KernelPlane, OpenOptions, attach::Asked};
+//! use lb_plane::{KernelPlane, OpenOptions, attach};
 //! let (mut plane, notes) = KernelPlane::open(&OpenOptions::default())?;
 //! for note in notes {
 //!     eprintln!("{note}");
 //! }
-//! let (attachment, warning) = plane.attach("eth0", Asked::Auto)?;
+//! let (attachment, warning) = plane.attach("eth0", attach::Asked::Auto, attach::Path::Xdp)?;
 //! # Ok(()) }
 //! ```
 //!
@@ -36,8 +36,10 @@ pub mod netlink;
 pub mod options;
 mod pins;
 mod program;
+pub mod queues;
 pub mod region_plane;
 mod settings;
+pub mod slots;
 pub mod sources;
 pub mod stats;
 pub mod sweep;

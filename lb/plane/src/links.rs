@@ -6,32 +6,33 @@ use std::path::Path;
 
 use libbpf_rs::libbpf_sys::{XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE};
 
-use crate::attach::{Asked, AttachError, Attachment, Mode, Warning};
+use crate::attach::{self, Asked, AttachError, Attachment, Mode, Warning};
 use crate::kernel::OpenError;
 use crate::netlink::{RawLink, Requests};
 use crate::options::Note;
 use crate::pins::{Pins, links_in};
-use crate::program::Loaded;
+use crate::program::{self, Programs};
 use crate::sys::{self, LinkInfo};
 
 /// ENOTSUPP, which the kernel uses within and sometimes lets out.
 const ENOTSUPP: i32 = 524;
 
-/// The links of an instance, and the program that is on all of them.
+/// The links of an instance, and the programs of which one is on each.
 pub(crate) struct Links {
     pins: Pins,
-    program: OwnedFd,
+    programs: Programs,
 }
 
 impl Links {
-    /// Puts the program on every link that is pinned, and takes over those of another ABI.
-    pub fn open(pins: Pins, program: Loaded, notes: &mut Vec<Note>) -> Result<Self, OpenError> {
-        let stages = pins.stages(program.stages_id);
-        sys::pin(program.stages.as_fd(), &stages).map_err(OpenError::system("pin", &stages))?;
-        let links = Links {
-            pins,
-            program: program.forward,
-        };
+    /// Puts our program of the same path on every link that is pinned, and takes over those of
+    /// another ABI. Where that program was not loaded, the one that is there stays.
+    pub fn open(pins: Pins, programs: Programs, notes: &mut Vec<Note>) -> Result<Self, OpenError> {
+        if let Ok(forwarder) = &programs.forwarder {
+            let stages = pins.stages(forwarder.stages_id);
+            sys::pin(forwarder.stages.as_fd(), &stages)
+                .map_err(OpenError::system("pin", &stages))?;
+        }
+        let links = Links { pins, programs };
         let dir = links.pins.dir().to_owned();
         for path in links
             .pins
@@ -55,10 +56,13 @@ impl Links {
                 .map_err(OpenError::system("take over", &other))?;
             notes.push(Note::OtherAbi { path: other });
         }
-        links
-            .pins
-            .forget_stages(program.stages_id)
-            .map_err(OpenError::system("tidy", &dir))?;
+        // A forwarder that could not be replaced still needs its own.
+        if let Ok(forwarder) = &links.programs.forwarder {
+            links
+                .pins
+                .forget_stages(forwarder.stages_id)
+                .map_err(OpenError::system("tidy", &dir))?;
+        }
         Ok(links)
     }
 
@@ -66,18 +70,22 @@ impl Links {
         &self.pins
     }
 
-    pub fn program(&self) -> &OwnedFd {
-        &self.program
+    pub fn programs(&self) -> &Programs {
+        &self.programs
     }
 
-    /// Replaces a pinned link's program. False: the link was dead, and is removed.
+    /// Replaces a pinned link's program by ours of the same path, if that was loaded. False: the
+    /// link was dead, and is removed.
     fn update(&self, path: &Path) -> io::Result<bool> {
         let link = sys::open_pin(path)?;
-        if sys::link_info(link.as_fd())?.ifindex == 0 {
+        let info = sys::link_info(link.as_fd())?;
+        if info.ifindex == 0 {
             std::fs::remove_file(path)?;
             return Ok(false);
         }
-        sys::link_update(link.as_fd(), self.program.as_fd())?;
+        if let Ok(program) = self.programs.of(path_of(&info)?) {
+            sys::link_update(link.as_fd(), program.as_fd())?;
+        }
         Ok(true)
     }
 
@@ -86,8 +94,15 @@ impl Links {
     fn take_over(&self, other: &Path) -> io::Result<()> {
         for path in links_in(other)? {
             if self.update(&path)? {
-                let link = sys::link_info(sys::open_pin(&path)?.as_fd())?;
-                std::fs::rename(&path, self.pins.link(link.ifindex))?;
+                let link = sys::open_pin(&path)?;
+                let info = sys::link_info(link.as_fd())?;
+                // A program over maps that go would forward by what nobody tends any more.
+                if self.programs.of(path_of(&info)?).is_err()
+                    && let Ok(other) = self.programs.of(other_than(path_of(&info)?))
+                {
+                    sys::link_update(link.as_fd(), other.as_fd())?;
+                }
+                std::fs::rename(&path, self.pins.link(info.ifindex))?;
             }
         }
         std::fs::remove_dir_all(other)
@@ -97,18 +112,20 @@ impl Links {
         &mut self,
         interface: &str,
         asked: Asked,
+        by: attach::Path,
     ) -> Result<(Attachment, Option<Warning>), AttachError> {
         let link = find(interface)?;
         refuse_kind(interface, &link)?;
+        let program = self.program(interface, by)?;
         let path = self.pins.link(link.ifindex);
         let failed = |call| failed(interface, call);
         match self.pinned(&path).map_err(failed("open the pinned link"))? {
             Some((pinned, info)) if info.ifindex == link.ifindex => {
                 let present = link.xdp.map_or(Mode::Native, |(mode, _)| mode);
                 if !asked.is(present) {
-                    return self.change_mode(interface, &link, present, asked);
+                    return self.change_mode(interface, &link, present, asked, by);
                 }
-                sys::link_update(pinned.as_fd(), self.program.as_fd())
+                sys::link_update(pinned.as_fd(), program.as_fd())
                     .map_err(failed("update the link"))?;
             }
             Some(_) => std::fs::remove_file(&path).map_err(failed("remove a dead link"))?,
@@ -121,9 +138,19 @@ impl Links {
                     program_id,
                 });
             }
-            self.create(interface, link.ifindex, asked)?;
+            self.create(interface, link.ifindex, asked, program)?;
         }
         self.describe(interface)
+    }
+
+    fn program(&self, interface: &str, path: attach::Path) -> Result<&OwnedFd, AttachError> {
+        self.programs
+            .of(path)
+            .map_err(|log| AttachError::NoProgram {
+                interface: interface.into(),
+                path,
+                log: log.into(),
+            })
     }
 
     /// The other mode can't be had beside the present one: for a moment the interface has none.
@@ -133,23 +160,31 @@ impl Links {
         link: &RawLink,
         present: Mode,
         asked: Asked,
+        by: attach::Path,
     ) -> Result<(Attachment, Option<Warning>), AttachError> {
         self.detach(interface)?;
-        if let Err(error) = self.create(interface, link.ifindex, asked) {
+        let program = self.program(interface, by)?;
+        if let Err(error) = self.create(interface, link.ifindex, asked, program) {
             let before = if present == Mode::Native {
                 Asked::Native
             } else {
                 Asked::Generic
             };
-            self.create(interface, link.ifindex, before)?;
+            self.create(interface, link.ifindex, before, program)?;
             return Err(error);
         }
         self.describe(interface)
     }
 
     /// Makes a link and pins it. Unpinned it would go with its descriptor.
-    fn create(&self, interface: &str, ifindex: u32, asked: Asked) -> Result<(), AttachError> {
-        let program = self.program.as_fd();
+    fn create(
+        &self,
+        interface: &str,
+        ifindex: u32,
+        asked: Asked,
+        program: &OwnedFd,
+    ) -> Result<(), AttachError> {
+        let program = program.as_fd();
         let native = || sys::link_create(program, ifindex, XDP_FLAGS_DRV_MODE);
         let generic = || sys::link_create(program, ifindex, XDP_FLAGS_SKB_MODE);
         let link = match asked {
@@ -206,7 +241,7 @@ impl Links {
             let failed = failed(name, "open the pinned link");
             let pinned = self.pinned(&self.pins.link(link.ifindex)).map_err(failed)?;
             if let Some((_, info)) = pinned.filter(|(_, info)| info.ifindex == link.ifindex) {
-                attachments.push(attachment(name, link, &info));
+                attachments.push(self.attachment(name, link, &info)?);
             }
         }
         Ok(attachments)
@@ -221,6 +256,26 @@ impl Links {
         Ok(Some((link, info)))
     }
 
+    fn attachment(
+        &self,
+        name: &str,
+        link: &RawLink,
+        info: &LinkInfo,
+    ) -> Result<Attachment, AttachError> {
+        let queues = sys::queues(name).unwrap_or((link.rx_queues, link.tx_queues));
+        Ok(Attachment {
+            name: name.to_owned(),
+            ifindex: link.ifindex,
+            mode: link.xdp.map_or(Mode::Native, |(mode, _)| mode),
+            path: path_of(info).map_err(failed(name, "look at the link's program"))?,
+            driver: sys::driver(name).or_else(|| link.kind.clone()),
+            rx_queues: queues.0,
+            tx_queues: queues.1,
+            link_id: info.id,
+            program_id: info.program_id,
+        })
+    }
+
     fn describe(&self, interface: &str) -> Result<(Attachment, Option<Warning>), AttachError> {
         let link = find(interface)?;
         let pinned = self.pinned(&self.pins.link(link.ifindex));
@@ -229,7 +284,7 @@ impl Links {
             .ok_or_else(|| AttachError::NotAttached {
                 interface: interface.into(),
             })?;
-        let attachment = attachment(interface, &link, &info);
+        let attachment = self.attachment(interface, &link, &info)?;
         let warning = (attachment.mode == Mode::Generic).then(|| Warning::Generic {
             interface: interface.into(),
             driver: attachment.driver.clone(),
@@ -248,17 +303,16 @@ impl Asked {
     }
 }
 
-fn attachment(name: &str, link: &RawLink, info: &LinkInfo) -> Attachment {
-    let queues = sys::queues(name).unwrap_or((link.rx_queues, link.tx_queues));
-    Attachment {
-        name: name.to_owned(),
-        ifindex: link.ifindex,
-        mode: link.xdp.map_or(Mode::Native, |(mode, _)| mode),
-        driver: sys::driver(name).or_else(|| link.kind.clone()),
-        rx_queues: queues.0,
-        tx_queues: queues.1,
-        link_id: info.id,
-        program_id: info.program_id,
+/// Which program is on a link.
+fn path_of(link: &LinkInfo) -> io::Result<attach::Path> {
+    let program = sys::program_by_id(link.program_id)?;
+    Ok(program::path_of(&sys::program_info(program.as_fd())?.name))
+}
+
+fn other_than(path: attach::Path) -> attach::Path {
+    match path {
+        attach::Path::Xdp => attach::Path::AfXdp,
+        attach::Path::AfXdp => attach::Path::Xdp,
     }
 }
 

@@ -8,10 +8,11 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, libbpf_sys};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::config;
-use crate::kernel::{CpuSlots, OpenError, Shape, create_map, open_map};
+use crate::kernel::{OpenError, Shape, create_map, open_map};
 use crate::kernel_side;
 use crate::options::{Note, OpenOptions};
 use crate::pins::Pins;
+use crate::slots::CpuSlots;
 use crate::sys;
 
 pub(crate) const NAME: &str = "settings";

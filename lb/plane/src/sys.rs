@@ -65,6 +65,34 @@ pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     })
 }
 
+/// A program as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProgramInfo {
+    pub id: u32,
+    /// Its first 15 bytes.
+    pub name: String,
+}
+
+pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
+    // SAFETY: zeroes are valid for the plain C struct.
+    let mut info: libbpf_sys::bpf_prog_info = unsafe { zeroed() };
+    let mut size = size_of::<libbpf_sys::bpf_prog_info>() as u32;
+    // SAFETY: the kernel writes at most `size` bytes to `info`.
+    checked(unsafe {
+        libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &mut info, &mut size)
+    })?;
+    let name = info.name.iter().take_while(|byte| **byte != 0);
+    Ok(ProgramInfo {
+        id: info.id,
+        name: name.map(|byte| *byte as u8 as char).collect(),
+    })
+}
+
+pub(crate) fn program_by_id(id: u32) -> io::Result<OwnedFd> {
+    // SAFETY: takes a number only.
+    owned(unsafe { libbpf_sys::bpf_prog_get_fd_by_id(id) })
+}
+
 pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let path = c_path(path)?;
     // SAFETY: the path is a C string that lives until the call returns.

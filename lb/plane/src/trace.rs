@@ -4,6 +4,7 @@ use std::io;
 
 use zerocopy::{Immutable, IntoBytes};
 
+use crate::attach::Path;
 use crate::kernel::KernelPlane;
 use crate::sys;
 
@@ -29,13 +30,14 @@ struct Context {
 }
 
 impl KernelPlane {
-    /// Runs a frame through the program as if it had come in on an interface of the calling
+    /// Runs a frame through a path's program as if it had come in on an interface of the calling
     /// thread's network namespace, which must be up and have receive queues. The frame is
     /// counted, and what it changes in the tables stays changed; it is not sent.
     ///
     /// # Errors
     /// EINVAL: the frame is shorter than an Ethernet header, or the interface is not as said.
-    pub fn test_run(&self, frame: &[u8], ifindex: u32) -> io::Result<TestRun> {
+    /// ENOENT: the kernel has refused the program.
+    pub fn test_run(&self, path: Path, frame: &[u8], ifindex: u32) -> io::Result<TestRun> {
         let context = Context {
             data: 0,
             data_end: frame.len() as u32,
@@ -46,7 +48,8 @@ impl KernelPlane {
         };
         // Answers put headers before what they quote.
         let mut out = vec![0; frame.len() + 256];
-        let (action, length) = sys::test_run(self.program(), context.as_bytes(), frame, &mut out)?;
+        let program = self.program(path).ok_or(io::ErrorKind::NotFound)?;
+        let (action, length) = sys::test_run(program, context.as_bytes(), frame, &mut out)?;
         out.truncate(length);
         Ok(TestRun { action, frame: out })
     }

@@ -13,7 +13,7 @@ mod root {
     use lb_core::plan::plan;
     use lb_core::plane::{Op, Plane};
     use lb_core::tables::*;
-    use lb_plane::attach::{Asked, AttachError, Mode, Warning};
+    use lb_plane::attach::{Asked, AttachError, Mode, Path, Warning};
     use lb_plane::{KernelPlane, Note, OpenError};
 
     use crate::support::{Instance, ip, namespace};
@@ -97,7 +97,7 @@ mod root {
         ip("link add name a type veth peer name b");
         let instance = Instance::new();
         let mut plane = open(&instance);
-        let (before, warning) = plane.attach("a", Asked::Auto).unwrap();
+        let (before, warning) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
         assert_eq!((before.mode, warning), (Mode::Native, None));
         assert_eq!(before.driver.as_deref(), Some("veth"));
         assert_eq!((before.rx_queues, before.tx_queues), (1, 1));
@@ -116,8 +116,8 @@ mod root {
         ip("link add name a type veth peer name b");
         let instance = Instance::new();
         let mut plane = open(&instance);
-        let (first, _) = plane.attach("a", Asked::Auto).unwrap();
-        let (second, _) = plane.attach("a", Asked::Native).unwrap();
+        let (first, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
+        let (second, _) = plane.attach("a", Asked::Native, Path::Xdp).unwrap();
         assert_eq!(first, second);
         plane.detach("a").unwrap();
         assert!(plane.attachments().unwrap().is_empty());
@@ -135,12 +135,12 @@ mod root {
         ip("link add name m link a type macvlan mode bridge");
         let instance = Instance::new();
         let mut plane = open(&instance);
-        let refused = plane.attach("m", Asked::Native);
+        let refused = plane.attach("m", Asked::Native, Path::Xdp);
         assert!(
             matches!(refused, Err(AttachError::NoNative { .. })),
             "{refused:?}"
         );
-        let (attachment, warning) = plane.attach("m", Asked::Auto).unwrap();
+        let (attachment, warning) = plane.attach("m", Asked::Auto, Path::Xdp).unwrap();
         assert_eq!(attachment.mode, Mode::Generic);
         assert!(matches!(warning, Some(Warning::Generic { .. })));
     }
@@ -158,7 +158,7 @@ mod root {
             (Asked::Native, Mode::Native),
             (Asked::Auto, Mode::Native),
         ] {
-            let (attachment, _) = plane.attach("a", asked).unwrap();
+            let (attachment, _) = plane.attach("a", asked, Path::Xdp).unwrap();
             assert_eq!(attachment.mode, mode, "{asked:?}");
         }
     }
@@ -170,10 +170,10 @@ mod root {
         ip("link add name a index 1000 type veth peer name b");
         let instance = Instance::new();
         let mut plane = open(&instance);
-        let (before, _) = plane.attach("a", Asked::Auto).unwrap();
+        let (before, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
         ip("link del dev a");
         ip("link add name a index 1000 type veth peer name b");
-        let (after, _) = plane.attach("a", Asked::Auto).unwrap();
+        let (after, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
         assert_eq!(before.ifindex, after.ifindex);
         assert_ne!(before.link_id, after.link_id);
         drop(plane);
@@ -196,8 +196,8 @@ mod root {
         let instance = Instance::new();
         let mut plane = open(&instance);
         let pin = |plane: &KernelPlane, ifindex| plane.pins().join(format!("link_{ifindex}"));
-        let (gone, _) = plane.attach("a", Asked::Auto).unwrap();
-        let (stays, _) = plane.attach("c", Asked::Auto).unwrap();
+        let (gone, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
+        let (stays, _) = plane.attach("c", Asked::Auto, Path::Xdp).unwrap();
         let (gone, kept) = (pin(&plane, gone.ifindex), pin(&plane, stays.ifindex));
         assert!(gone.exists() && kept.exists());
         ip("link del dev a");
@@ -212,8 +212,8 @@ mod root {
         ip("link add name a type veth peer name b");
         let (ours, theirs) = (Instance::new(), Instance::new());
         let (mut ours, mut theirs) = (open(&ours), open(&theirs));
-        let (present, _) = theirs.attach("a", Asked::Auto).unwrap();
-        match ours.attach("a", Asked::Auto) {
+        let (present, _) = theirs.attach("a", Asked::Auto, Path::Xdp).unwrap();
+        match ours.attach("a", Asked::Auto, Path::Xdp) {
             Err(AttachError::Foreign { program_id, .. }) => {
                 assert_eq!(program_id, present.program_id)
             }
@@ -231,12 +231,12 @@ mod root {
         let mut plane = open(&instance);
         for (interface, advice) in [("lo", "itself"), ("r", "ports")] {
             let text = plane
-                .attach(interface, Asked::Auto)
+                .attach(interface, Asked::Auto, Path::Xdp)
                 .unwrap_err()
                 .to_string();
             assert!(text.contains(advice), "{text}");
         }
-        let unknown = plane.attach("nowhere", Asked::Auto);
+        let unknown = plane.attach("nowhere", Asked::Auto, Path::Xdp);
         assert!(
             matches!(unknown, Err(AttachError::Unknown { .. })),
             "{unknown:?}"
@@ -250,7 +250,7 @@ mod root {
         ip("link add name a type veth peer name b");
         let instance = Instance::new();
         let mut plane = open(&instance);
-        let (before, _) = plane.attach("a", Asked::Auto).unwrap();
+        let (before, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
         let dir = plane.pins().to_owned();
         drop(plane);
         let other = dir.with_file_name("0123456789abcdef");
@@ -320,7 +320,7 @@ mod root {
         ip("link add name a type veth peer name b");
         let instance = Instance::new();
         let mut plane = open(&instance);
-        let (attachment, _) = plane.attach("a", Asked::Auto).unwrap();
+        let (attachment, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
         let want = tables(attachment.ifindex);
         for op in plan(&plane.read().unwrap(), &want) {
             plane.apply(&op).unwrap();

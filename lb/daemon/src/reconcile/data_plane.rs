@@ -5,7 +5,7 @@ use std::io;
 
 use lb_core::addr::Mac;
 use lb_core::plane::Plane;
-use lb_plane::attach::{Asked, AttachError, Attachment, Warning};
+use lb_plane::attach::{Asked, AttachError, Attachment, Path, Warning};
 use lb_plane::sweep::Swept;
 use lb_plane::{KernelPlane, Reader, multicast};
 
@@ -32,7 +32,7 @@ impl DataPlane for KernelPlane {
         interface: &str,
         asked: Asked,
     ) -> Result<(Attachment, Option<Warning>), AttachError> {
-        KernelPlane::attach(self, interface, asked)
+        KernelPlane::attach(self, interface, asked, Path::Xdp)
     }
 
     fn detach(&mut self, interface: &str) -> Result<(), AttachError> {

@@ -1,27 +1,44 @@
 mod root {
-    use libbpf_rs::{MapType, libbpf_sys};
+    use libbpf_rs::{MapHandle, MapType, libbpf_sys};
     use zerocopy::FromZeros;
 
+    use crate::attach::Path;
     use crate::kernel::OpenError;
     use crate::kernel_side::{create, options};
-    use crate::program::load;
+    use crate::program::Programs;
 
-    #[test]
-    #[ignore = "needs root: run make test"]
-    fn a_rejected_program_is_an_error_with_the_verifiers_words() {
+    /// A map that is too small for what programs read of it.
+    fn too_small(name: &str) -> MapHandle {
         let mappable = libbpf_sys::bpf_map_create_opts {
             map_flags: libbpf_sys::BPF_F_MMAPABLE,
             ..options()
         };
-        // Too small for what the program reads of it.
-        let control = create(MapType::Array, "control", 4, 1, &mappable).expect("a map");
+        create(MapType::Array, name, 4, 1, &mappable).expect("a map")
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
+    fn rejected_programs_are_an_error_with_the_verifiers_words() {
+        let control = too_small("control");
         let config = lb_bpf::abi::lb_config::new_zeroed();
-        match load(&config, &[("control", &control)]) {
+        match Programs::load(&config, &[("control", &control)]) {
             Err(OpenError::Rejected { log }) => {
                 assert!(log.contains("invalid access to map value"), "{log}");
             }
             Err(other) => panic!("{other}"),
-            Ok(_) => panic!("the program was loaded"),
+            Ok(_) => panic!("a program was loaded"),
         }
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
+    fn the_redirector_is_there_where_the_forwarder_is_rejected() {
+        // Nothing that the redirector reads.
+        let backends = too_small("backends");
+        let config = lb_bpf::abi::lb_config::new_zeroed();
+        let programs = Programs::load(&config, &[("backends", &backends)]).expect("one loads");
+        let log = programs.of(Path::Xdp).err().expect("it is rejected");
+        assert!(log.contains("invalid access to map value"), "{log}");
+        assert!(programs.of(Path::AfXdp).is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use lb_bpf::region::{Region, Regions};
 use lb_core::compile::Assignments;
-use lb_plane::attach::Asked;
+use lb_plane::attach::{Asked, Path};
 use lb_plane::{KernelPlane, OpenOptions, TunnelSources};
 
 use super::{Fate, Host, LIMITS, Outcome, program, time, turned, vlan_of};
@@ -80,7 +80,7 @@ impl Xdp {
         for slot in devices {
             // A veth without NAPI has no receive queue that a test run could name.
             let name = &case.world.interfaces[slot].name;
-            let (attachment, _) = plane.attach(name, Asked::Native)?;
+            let (attachment, _) = plane.attach(name, Asked::Native, Path::Xdp)?;
             indexes.push(attachment.ifindex);
         }
         Ok(Xdp {
@@ -199,7 +199,7 @@ impl Host for Xdp {
         let device = self.world.device_of(slot)?;
         let ran = self
             .plane
-            .test_run(frame, self.ifindexes[device])
+            .test_run(Path::Xdp, frame, self.ifindexes[device])
             .context("BPF_PROG_TEST_RUN")?;
         let reason = self.reason_since(&before)?;
         let fate = match ran.action {
