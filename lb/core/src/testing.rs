@@ -331,7 +331,7 @@ fn fitted(key: ServiceKey, policy: Policy, backends: BTreeMap<Endpoint, Share>) 
     if !matches!(policy.selection, Selection::Maglev(_)) {
         policy.persist = None;
     }
-    if !policy.mode.is_two_sided() {
+    if !policy.mode.is_two_sided() || key.protocol != Protocol::Tcp {
         policy.mss_clamp = None;
     }
     policy.sources.allowed.retain(|p| p.addr().is_ipv4() == v4);

@@ -267,6 +267,10 @@ fn documents() -> Vec<(String, Expected)> {
             (422, "services[0].mssClamp", "advmss"),
         ),
         (
+            only(r#""vip":"20.0.0.1","port":53,"protocol":"udp","mssClamp":1400"#),
+            (422, "services[0].mssClamp", "no segments"),
+        ),
+        (
             with(r#","mssClamp":535"#),
             (422, "services[0].mssClamp", "536 to 65495 bytes"),
         ),

@@ -124,6 +124,10 @@ fn service_of(ipv4: bool, number: u8) -> impl Strategy<Value = core::Service> {
             }
         };
         let is_icmp = protocol == core::Protocol::Icmp;
+        let mut policy = policy.clone();
+        if protocol != core::Protocol::Tcp {
+            policy.mss_clamp = None;
+        }
         let ports = if is_icmp { Ports::None } else { ports };
         let backend_port = |wanted: bool, other: u16| match ports {
             Ports::One(own) if wanted && !policy.mode.is_two_sided() => Some(own),
@@ -150,7 +154,7 @@ fn service_of(ipv4: bool, number: u8) -> impl Strategy<Value = core::Service> {
         };
         let name = name.map(|name| format!("{name}-{number}"));
         let backends = backends.collect();
-        core::Service::new(key, name, policy.clone(), backends).unwrap()
+        core::Service::new(key, name, policy, backends).unwrap()
     })
 }
 

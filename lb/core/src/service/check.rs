@@ -45,6 +45,10 @@ pub enum ServiceError {
     )]
     MssClampMode { bytes: u16, mode: Mode },
     #[error(
+        "mssClamp {bytes} with protocol {protocol}, which has no segments: leave it out, or give TCP a service of its own"
+    )]
+    MssClampProtocol { bytes: u16, protocol: Protocol },
+    #[error(
         "prefix {prefix} is not of the family of the VIP {vip}, whose clients have addresses of the same family: leave it out, or list it with a VIP of its family"
     )]
     SourceFamily {
@@ -125,7 +129,7 @@ impl ServiceError {
             Self::PortRange { .. } => "portMax",
             Self::NameLength { .. } | Self::NameCharacter { .. } => "name",
             Self::PersistSelection { .. } => "persist",
-            Self::MssClampMode { .. } => "mssClamp",
+            Self::MssClampMode { .. } | Self::MssClampProtocol { .. } => "mssClamp",
             Self::SourceFamily { list, .. } => list.as_str(),
             Self::SourceTwice { .. } => SourceList::Denied.as_str(),
             Self::IcmpBackends { .. }
@@ -264,6 +268,12 @@ impl Service {
         {
             let (bytes, mode) = (clamp.get(), *mode);
             errors.push(ServiceError::MssClampMode { bytes, mode });
+        }
+        if let Some(clamp) = mss_clamp
+            && self.key.protocol != Protocol::Tcp
+        {
+            let (bytes, protocol) = (clamp.get(), self.key.protocol);
+            errors.push(ServiceError::MssClampProtocol { bytes, protocol });
         }
         for (list, prefixes) in [
             (SourceList::Allowed, &sources.allowed),
