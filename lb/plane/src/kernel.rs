@@ -27,6 +27,7 @@ use crate::settings;
 use crate::stats::Reader;
 use crate::sweep::Swept;
 use crate::sys::Mapping;
+use crate::workers::Workers;
 
 /// Why a plane was not opened. What was pinned still forwards.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +120,8 @@ impl KernelPlane {
         ]);
         let programs = Programs::load(&config, &named)?;
         let regions = map_regions(&maps, &config, pins.dir())?;
-        let side = KernelSide::new(devmap)
+        let workers = Workers::new(&config, &options.run_dir, &options.instance);
+        let side = KernelSide::new(devmap, workers)
             .map_err(OpenError::system("make maps to wait with for", pins.dir()))?;
         let mut plane = RegionPlane::over(regions, Some(side));
         // A predecessor that was killed in the middle of a sweep is dead: we hold its lock.
@@ -168,6 +170,14 @@ impl KernelPlane {
     /// The queues that a worker serves.
     pub fn queues(&self) -> Queues {
         Queues::new(self.regions())
+    }
+
+    /// Whether an interface is one that packets arrive on, and nobody else's.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn attachable(&self, interface: &str) -> Result<(), AttachError> {
+        self.links.attachable(interface)
     }
 
     /// Removes the program from an interface.
@@ -292,14 +302,17 @@ fn region_map(
     region: Region,
     config: &abi::lb_config,
 ) -> Result<MapHandle, OpenError> {
-    let shape = Shape {
+    open_or_create(pins, &region_shape(region, config))
+}
+
+fn region_shape(region: Region, config: &abi::lb_config) -> Shape {
+    Shape {
         name: region.name(),
         kind: MapType::Array,
         value_bytes: element_size(region) as u32,
         entries: elements(region, config),
         flags: libbpf_sys::BPF_F_MMAPABLE,
-    };
-    open_or_create(pins, &shape)
+    }
 }
 
 /// The pinned map, or a map that is then pinned.
@@ -340,6 +353,20 @@ pub(crate) fn create_map(path: &Path, shape: &Shape) -> Result<MapHandle, OpenEr
         &options,
     )
     .map_err(OpenError::system("make the map for", path))
+}
+
+/// The regions and `xskmap` of pins that a daemon made, for a worker.
+pub(crate) fn open_pinned(pins: &Pins) -> Result<(Regions, MapHandle), OpenError> {
+    let config = settings::read(pins)?;
+    let maps = Region::ALL
+        .iter()
+        .map(|region| {
+            let shape = region_shape(*region, &config);
+            open_map(&pins.map(shape.name), &shape)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let regions = map_regions(&maps, &config, pins.dir())?;
+    Ok((regions, open_map(&pins.map(XSKMAP.name), &XSKMAP)?))
 }
 
 fn map_regions(

@@ -1,21 +1,26 @@
-//! What the kernel needs besides the regions: devmap entries, and a wait for its readers.
+//! What the kernel needs besides the regions: devmap entries, and a wait for who reads a bank:
+//! programs, and workers in user space.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
+use lb_bpf::region::Regions;
 use lb_core::tables::InterfaceSlot;
 use libbpf_rs::libbpf_sys::{self, bpf_map_create_opts};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, MapType};
+
+use crate::workers::{StuckWorker, Workers};
 
 /// The devmap, and two maps that exist to be waited with.
 pub(crate) struct KernelSide {
     devmap: MapHandle,
     outer: MapHandle,
     inner: MapHandle,
+    workers: Workers,
 }
 
 impl KernelSide {
-    pub fn new(devmap: MapHandle) -> io::Result<Self> {
+    pub fn new(devmap: MapHandle, workers: Workers) -> io::Result<Self> {
         let inner = create(MapType::Array, "lb_wait_inner", 4, 1, &options())?;
         let with_inner = bpf_map_create_opts {
             inner_map_fd: inner.as_fd().as_raw_fd() as u32,
@@ -26,6 +31,7 @@ impl KernelSide {
             devmap,
             outer,
             inner,
+            workers,
         })
     }
 
@@ -37,6 +43,11 @@ impl KernelSide {
         self.outer
             .update(&0u32.to_ne_bytes(), &inner, MapFlags::ANY)
             .map_err(error)
+    }
+
+    /// The same of worker processes.
+    pub fn wait_for_workers(&self, regions: &Regions) -> Result<(), StuckWorker> {
+        self.workers.wait(regions)
     }
 
     pub fn put_devmap(&self, slot: InterfaceSlot, ifindex: u32) -> io::Result<()> {

@@ -44,7 +44,11 @@ pub mod sources;
 pub mod stats;
 pub mod sweep;
 mod sys;
+pub mod tap;
 mod trace;
+pub mod worker;
+pub mod workers;
+pub mod xsk;
 
 pub use codec::EncodeError;
 pub use config::{InvalidLimit, InvalidTunnelSource, for_memory, set_tunnel_sources};

@@ -15,6 +15,7 @@ use crate::config;
 use crate::kernel_side::KernelSide;
 use crate::stats::Reader;
 use crate::sweep::{STEPS, Swept};
+use crate::workers::StuckWorker;
 
 /// Why an op failed, or tables could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub enum PlaneError {
     },
     #[error("wait for packets that read the old bank")]
     Wait(#[source] io::Error),
+    #[error(transparent)]
+    Worker(#[from] StuckWorker),
 }
 
 /// The regions, the connection table's operations, and how far the sweep is.
@@ -38,6 +41,8 @@ pub struct RegionPlane {
     pub(crate) host: UserHost,
     pub(crate) kernel: Option<KernelSide>,
     sweep_line: u32,
+    /// Packets may still read what a publication has replaced: nothing of it is written.
+    is_unsettled: bool,
 }
 
 impl RegionPlane {
@@ -55,6 +60,7 @@ impl RegionPlane {
             host,
             kernel,
             sweep_line: 0,
+            is_unsettled: false,
         }
     }
 
@@ -144,10 +150,18 @@ impl RegionPlane {
         };
         regions.store_u64(Region::Control, 0, GENERATION_WORD, control.generation + 1);
         regions.store_u64(Region::Control, 0, 0, first_word(&word));
-        match &self.kernel {
-            Some(kernel) => kernel.wait_for_readers().map_err(PlaneError::Wait),
-            None => Ok(()),
+        self.is_unsettled = true;
+        self.settle()
+    }
+
+    /// Waits until nobody reads what is no longer published.
+    fn settle(&mut self) -> Result<(), PlaneError> {
+        if let Some(kernel) = self.kernel.as_ref().filter(|_| self.is_unsettled) {
+            kernel.wait_for_readers().map_err(PlaneError::Wait)?;
+            kernel.wait_for_workers(&self.regions)?;
         }
+        self.is_unsettled = false;
+        Ok(())
     }
 
     fn read_interfaces(&self, tables: &mut Tables) -> Result<(), PlaneError> {
@@ -225,6 +239,7 @@ impl Plane for RegionPlane {
     }
 
     fn apply(&mut self, op: &Op) -> Result<(), PlaneError> {
+        self.settle()?;
         let regions = &self.regions;
         match op {
             Op::PutInterface(slot, row) => return self.put_interface(*slot, row),
