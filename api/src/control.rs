@@ -20,8 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::edit::Edit;
 use crate::wire::{
-    Applied, AttachMode, Connection, ConnectionState, InterfaceStatus, Invalid, ServiceStatus,
-    Status,
+    Applied, AttachAs, Connection, ConnectionState, InterfaceStatus, Invalid, ServiceStatus, Status,
 };
 
 /// Commands that wait for the loop at most; more are refused as unavailable.
@@ -64,10 +63,10 @@ pub enum Command {
         actor: Actor,
         reply: Reply<Applied>,
     },
-    /// Attaches the program; `Ok` also if it is attached in that mode.
+    /// Attaches the program; `Ok` also if it is attached so.
     Attach {
         interface: String,
-        mode: AttachMode,
+        how: AttachAs,
         actor: Actor,
         reply: Reply<InterfaceStatus>,
     },

@@ -19,11 +19,13 @@ pub use convert::{
 };
 pub use document::{Backend, Document, Mode, NoBackend, Protocol, Select, Service};
 pub use error::{ErrorBody, ErrorDetail, ErrorEnvelope};
-pub use interface::{Attach, AttachMode, InterfaceStatus, XdpMode};
+pub use interface::{
+    Attach, AttachAs, AttachMode, Datapath, InterfaceStatus, Path, Socket, SocketState, XdpMode,
+};
 pub use invalid::{Invalid, Problem};
 pub use list::List;
 pub use service::{
     BackendState, BackendStatus, Condition, ConditionStatus, ServiceBackend, ServiceStatus, Share,
     Traffic,
 };
-pub use status::{DataPlane, DocumentStatus, ReasonCount, Status, TableUsage};
+pub use status::{DataPlane, DocumentStatus, ReasonCount, Status, TableUsage, WorkerStatus};

@@ -2,7 +2,8 @@
 
 use lb_api::wire::{
     BackendState, BackendStatus, Condition, ConditionStatus, Connection, DocumentStatus,
-    InterfaceStatus, Mode, NoBackend, ServiceBackend, ServiceStatus, XdpMode,
+    InterfaceStatus, Mode, NoBackend, Path, ServiceBackend, ServiceStatus, Socket, SocketState,
+    XdpMode,
 };
 
 use crate::output::Listed;
@@ -151,6 +152,7 @@ impl Listed for InterfaceStatus {
     const COLUMNS: &'static [Column] = &[
         column("INTERFACE"),
         column("ATTACHED"),
+        column("PATH"),
         column("MODE"),
         column("DRIVER"),
         column("QUEUES"),
@@ -160,6 +162,11 @@ impl Listed for InterfaceStatus {
         wide("MAC"),
         wide("VLAN"),
         wide("DEVICE"),
+        wide("WORKER"),
+        wide("RX"),
+        wide("TX"),
+        wide("PASSED"),
+        wide("RX-DROPPED"),
         column("MESSAGE"),
     ];
 
@@ -167,7 +174,8 @@ impl Listed for InterfaceStatus {
         vec![
             Cell::from(&self.name),
             attached(self),
-            xdp_mode(self.mode),
+            path(self.path),
+            mode_words(self),
             Cell::maybe(self.driver.as_ref()),
             Cell::maybe(Some(self.queues).filter(|queues| *queues > 0)),
             self.mtu.into(),
@@ -176,7 +184,12 @@ impl Listed for InterfaceStatus {
             Cell::from(&self.mac),
             Cell::maybe(self.vlan.as_ref()),
             Cell::maybe(self.device.as_ref()),
-            filled(&self.message),
+            Cell::maybe(owners(self)),
+            sum(self, |socket| socket.rx),
+            sum(self, |socket| socket.tx),
+            sum(self, |socket| socket.passed),
+            sum(self, |socket| socket.rx_dropped),
+            filled(&said(self)),
         ]
     }
 
@@ -291,12 +304,59 @@ fn attached(interface: &InterfaceStatus) -> Cell {
     }
 }
 
-fn xdp_mode(mode: XdpMode) -> Cell {
-    match mode {
-        XdpMode::Native => Cell::toned("native", Tone::Good),
-        XdpMode::Generic => Cell::toned("generic", Tone::Warning),
-        XdpMode::None => "-".into(),
+fn path(path: Path) -> Cell {
+    match path {
+        Path::Xdp => Cell::toned("xdp", Tone::Good),
+        Path::AfXdp => "afxdp".into(),
+        Path::None => "-".into(),
     }
+}
+
+/// `native`; of AF_XDP also whether packets are copied: `native,copy`.
+fn mode_words(interface: &InterfaceStatus) -> Cell {
+    let mode = match interface.mode {
+        XdpMode::Native => "native",
+        XdpMode::Generic => "generic",
+        XdpMode::None => return "-".into(),
+    };
+    let states = interface.sockets.iter().map(|socket| socket.state);
+    let bound = match (interface.path, states.min()) {
+        (Path::AfXdp, Some(SocketState::Copy)) => ",copy",
+        (Path::AfXdp, Some(SocketState::ZeroCopy)) => ",zero-copy",
+        (Path::AfXdp, Some(SocketState::Waiting | SocketState::Failed) | None) => ",no worker",
+        _ => "",
+    };
+    let tone = match (interface.mode, bound) {
+        (_, ",no worker") => Tone::Bad,
+        (XdpMode::Generic, _) => Tone::Warning,
+        _ => Tone::Good,
+    };
+    Cell::toned(format!("{mode}{bound}"), tone)
+}
+
+/// Processes that have its queues: one, or two while one replaces the other.
+fn owners(interface: &InterfaceStatus) -> Option<String> {
+    let mut owners: Vec<u32> = interface
+        .sockets
+        .iter()
+        .filter_map(|socket| socket.owner)
+        .collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let words: Vec<String> = owners.iter().map(u32::to_string).collect();
+    (!words.is_empty()).then(|| words.join(","))
+}
+
+fn sum(interface: &InterfaceStatus, counter: impl Fn(&Socket) -> u64) -> Cell {
+    let is_there = !interface.sockets.is_empty();
+    Cell::maybe(is_there.then(|| interface.sockets.iter().map(counter).sum::<u64>()))
+}
+
+/// Why it is forwarded as it is, and what ails it.
+fn said(interface: &InterfaceStatus) -> String {
+    let mut words = interface.why.clone();
+    words.extend(Some(interface.message.clone()).filter(|message| !message.is_empty()));
+    words.join("; ")
 }
 
 fn filled(text: &str) -> Cell {

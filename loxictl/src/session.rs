@@ -6,7 +6,7 @@ use lb_api::client::{ApiError, ChangeOptions, Client, ClientError, ConnectionsRe
 use lb_api::control::Generation;
 pub use lb_api::control::Precondition;
 use lb_api::wire::{
-    Applied, Attach, AttachMode, Connection, ConnectionsPage, Document, DocumentStatus,
+    Applied, Attach, AttachAs, Connection, ConnectionsPage, Document, DocumentStatus,
     InterfaceStatus, ServiceBackend, ServiceStatus, Status,
 };
 use lb_core::intent::Source;
@@ -75,11 +75,12 @@ impl Session {
         Ok(self.client.interfaces().await.map_err(failure)?.items)
     }
 
-    pub async fn attach(&self, name: &str, mode: AttachMode) -> Result<InterfaceStatus> {
+    pub async fn attach(&self, name: &str, how: AttachAs) -> Result<InterfaceStatus> {
         self.client
             .attach(&Attach {
                 name: name.into(),
-                mode,
+                mode: how.mode,
+                datapath: how.datapath,
             })
             .await
             .map_err(failure)

@@ -10,7 +10,7 @@ use super::params::Params;
 use super::segments::InInterface;
 use super::{Context, body};
 use crate::control::Command;
-use crate::wire::{self, Attach, ErrorEnvelope, InterfaceStatus, List};
+use crate::wire::{self, Attach, AttachAs, ErrorEnvelope, InterfaceStatus, List};
 
 /// The box's interfaces, attached or not.
 #[utoipa::path(get, path = "/v1/interfaces", tag = "interfaces",
@@ -36,11 +36,15 @@ pub(super) async fn attach(
     request: Request,
 ) -> Answer<Json<InterfaceStatus>> {
     params.finish()?;
-    let Attach { name, mode } = body::small(request).await?;
+    let Attach {
+        name,
+        mode,
+        datapath,
+    } = body::small(request).await?;
     let interface = wire::interface_name("name", &name)?;
     let command = |reply| Command::Attach {
         interface,
-        mode,
+        how: AttachAs { datapath, mode },
         actor,
         reply,
     };

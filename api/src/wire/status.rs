@@ -29,6 +29,25 @@ pub struct Status {
     pub notes: Vec<String>,
     pub data_plane: DataPlane,
     pub tables: Vec<TableUsage>,
+    /// The process that forwards in user space. None: no interface wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerStatus>,
+}
+
+/// The process that forwards in user space.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerStatus {
+    /// `running`, `starting`, `replacing` or `absent`.
+    #[schema(example = "running")]
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Times that one died and another was started, since the daemon's start.
+    pub restarts: u64,
+    /// What ails it. Empty: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 /// Frames on attached interfaces, ever: `rx = tx + passed + dropped`, exactly.

@@ -4,6 +4,7 @@
 //! A problem is said with line and column, the value, the rule and the remedy; all problems of
 //! values are said at once.
 
+mod afxdp;
 mod limits;
 mod raw;
 mod tunnels;
@@ -14,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use lb_api::server::Role;
-use lb_api::wire::{self, AttachMode};
+use lb_api::wire::{self, AttachAs};
 use lb_core::intent::Document;
 use lb_core::source_ports::SourcePorts;
 use lb_plane::TunnelSources;
@@ -22,7 +23,9 @@ use lb_plane::sources::{Collision, collisions};
 use serde_saphyr::{Location, Spanned};
 
 use crate::cli::{DEFAULT_CONFIG, Options};
+pub use afxdp::AfXdp;
 pub use limits::Limits;
+pub use raw::Workers;
 pub use vlans::Vlan;
 
 /// What a daemon runs with.
@@ -35,6 +38,7 @@ pub struct Config {
     pub run_dir: PathBuf,
     pub bpffs: PathBuf,
     pub interfaces: Vec<Interface>,
+    pub afxdp: AfXdp,
     /// Logical interfaces without a link of the kernel's.
     pub vlans: Vec<Vlan>,
     pub unix: UnixListener,
@@ -58,7 +62,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     pub name: String,
-    pub mode: AttachMode,
+    pub how: AttachAs,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +194,8 @@ struct Check {
 impl Check {
     fn config(&mut self, raw: raw::Raw, file: Option<PathBuf>, options: &Options) -> Config {
         let instance = self.instance(raw.instance, options.instance.clone());
+        let vlans = self.vlans(raw.vlans, &raw.interfaces);
+        let interfaces = self.interfaces(raw.interfaces);
         let run_dir = self.directory("runDir", raw.run_dir, &options.run_dir, "/run/loxid");
         Config {
             file,
@@ -200,8 +206,9 @@ impl Check {
                 "/var/lib/loxid",
             ),
             bpffs: self.directory("bpffs", raw.bpffs, &options.bpffs, "/sys/fs/bpf"),
-            vlans: self.vlans(raw.vlans, &raw.interfaces),
-            interfaces: self.interfaces(raw.interfaces),
+            vlans,
+            afxdp: self.afxdp(raw.afxdp, &instance, &interfaces),
+            interfaces,
             unix: self.unix(raw.api.unix, &run_dir),
             tcp: self.tcp(raw.api.tcp),
             hash_secret: self.hash_secret(raw.hash_secret, raw.hash_secret_file),
@@ -267,7 +274,12 @@ impl Check {
 
     fn interfaces(&mut self, raw: Vec<raw::Interface>) -> Vec<Interface> {
         let mut interfaces = Vec::<Interface>::new();
-        for (index, raw::Interface { name, mode }) in raw.into_iter().enumerate() {
+        for (index, interface) in raw.into_iter().enumerate() {
+            let raw::Interface {
+                name,
+                mode,
+                datapath,
+            } = interface;
             let at = name.referenced;
             let name = name.value;
             let path = format!("interfaces[{index}].name");
@@ -284,7 +296,8 @@ impl Check {
                     format!("{path}: {name:?} is there twice: name each interface once"),
                 );
             }
-            interfaces.push(Interface { name, mode });
+            let how = AttachAs { datapath, mode };
+            interfaces.push(Interface { name, how });
         }
         interfaces
     }

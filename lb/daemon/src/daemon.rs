@@ -14,7 +14,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use lb_api::control::{Command, ControlError, State, StoredDocument};
 use lb_api::server::Requests;
-use lb_api::wire::AttachMode;
+use lb_api::wire::AttachAs;
 use lb_core::intent::{Intent, Source};
 use lb_core::tables::BackendId;
 use lb_plane::netlink::RawFacts;
@@ -145,6 +145,7 @@ impl<P: DataPlane> Daemon<P> {
                 wanted: &wanted,
                 vlans: &self.config.vlans,
                 facts: &self.facts,
+                afxdp: &self.config.afxdp,
                 now: Instant::now(),
             };
             let timer = self.own.pass_seconds.start_timer();
@@ -235,10 +236,10 @@ impl<P: DataPlane> Daemon<P> {
             }
             Command::Attach {
                 interface,
-                mode,
+                how,
                 actor,
                 reply,
-            } => Answer::of(reply, self.attach(&interface, mode, &actor)),
+            } => Answer::of(reply, self.attach(&interface, how, &actor)),
             Command::Detach {
                 interface,
                 actor,
@@ -358,18 +359,18 @@ impl<P: DataPlane> Daemon<P> {
     }
 
     /// Interfaces of the file and those attached by hand, less those detached by hand.
-    fn wanted(&self) -> BTreeMap<String, AttachMode> {
+    fn wanted(&self) -> BTreeMap<String, AttachAs> {
         let of_file = self
             .config
             .interfaces
             .iter()
-            .map(|interface| (interface.name.clone(), interface.mode));
+            .map(|interface| (interface.name.clone(), interface.how));
         let of_file = of_file.filter(|(name, _)| !self.interfaces.detached.contains(name));
         let by_hand = self
             .interfaces
             .attached
             .iter()
-            .map(|(name, mode)| (name.clone(), *mode));
+            .map(|(name, how)| (name.clone(), *how));
         of_file.chain(by_hand).collect()
     }
 }

@@ -19,6 +19,7 @@ mod failure;
 mod listen;
 mod lock;
 mod logging;
+mod memlock;
 mod metrics;
 mod notify;
 mod reconcile;

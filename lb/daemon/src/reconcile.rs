@@ -21,15 +21,17 @@ mod drift;
 mod flush;
 mod groups;
 mod interfaces;
+pub mod ladder;
 mod links;
 mod logical;
+mod serving;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use lb_api::wire::AttachMode;
+use lb_api::wire::AttachAs;
 use lb_core::compile::{Assignments, Compiled, Previous, compile};
 use lb_core::facts::Facts;
 use lb_core::intent::{Intent, Source};
@@ -38,17 +40,20 @@ use lb_core::plane::Op;
 use lb_core::service::ServiceKey;
 use lb_core::status::{Notice, ServiceStatus};
 use lb_core::tables::{BackendId, InterfaceSlot, ServiceId, Tables};
-use lb_plane::attach::{AttachError, Warning};
+use lb_plane::attach::{AttachError, Attachment};
 use lb_plane::netlink::RawFacts;
 use lb_plane::sweep::Swept;
 
-use crate::config;
+use crate::config::{self, AfXdp};
 use crate::failure::chain;
 pub use data_plane::DataPlane;
 pub use drift::KINDS;
 use groups::Groups;
+use interfaces::Ground;
 use interfaces::Keeper;
-pub use interfaces::{InterfaceState, VlanState, asked};
+pub use interfaces::{Climbed, InterfaceState, Refused, VlanState};
+pub use serving::failure;
+use serving::{Device, Serving};
 use slots::{SLOTS, Slots};
 
 #[cfg(test)]
@@ -57,10 +62,12 @@ mod tests;
 /// What a pass works towards.
 pub struct Inputs<'a> {
     pub intent: &'a Intent,
-    pub wanted: &'a BTreeMap<String, AttachMode>,
+    pub wanted: &'a BTreeMap<String, AttachAs>,
     /// Logical interfaces that the configuration makes.
     pub vlans: &'a [config::Vlan],
     pub facts: &'a RawFacts,
+    /// What the worker is run with.
+    pub afxdp: &'a AfXdp,
     pub now: Instant,
 }
 
@@ -104,6 +111,7 @@ pub struct Reconciler<P> {
     denied: BTreeSet<ServiceId>,
     assignments: Assignments,
     keeper: Keeper,
+    serving: Serving,
     slots: Slots,
     groups: Groups,
     /// Interfaces that the plane did not take, by slot and ifindex, until when.
@@ -156,6 +164,7 @@ impl<P: DataPlane> Reconciler<P> {
             retiring: with_connections,
             assignments: Assignments::default(),
             keeper: Keeper::default(),
+            serving: Serving::default(),
             slots: Slots::default(),
             groups: Groups::default(),
             refused: BTreeMap::new(),
@@ -201,9 +210,16 @@ impl<P: DataPlane> Reconciler<P> {
     }
 
     fn try_pass(&mut self, inputs: &Inputs, depth: Depth) -> Result<(), String> {
+        let ground = Ground {
+            slots: &self.slots,
+            serving: &self.serving,
+            queues: &self.plane.queues(),
+            options: inputs.afxdp,
+            now: inputs.now,
+        };
         let attachments = self
             .keeper
-            .keep(&mut self.plane, inputs, &mut self.counters);
+            .keep(&mut self.plane, inputs, &ground, &mut self.counters);
         self.outcome.interfaces = self.keeper.states();
         self.refused.retain(|_, until| *until > inputs.now);
         if depth == Depth::ReadBack || self.have.is_none() {
@@ -214,6 +230,7 @@ impl<P: DataPlane> Reconciler<P> {
         let have = self.have.take().unwrap_or_default();
         let found = self.logical(inputs, &attachments);
         let mut facts = self.facts(inputs, &attachments, &found, &have);
+        self.keep_queues(inputs, &attachments);
         let result = self.converge(inputs, &mut facts, &have);
         if let Ok(tables) = &result {
             self.keep_groups(tables, &facts, &found, depth);
@@ -374,11 +391,64 @@ impl<P: DataPlane> Reconciler<P> {
         compiled.tables
     }
 
-    /// Attaches at an operator's word; the next pass programs it.
-    pub fn attach(&mut self, name: &str, mode: AttachMode) -> Result<Option<Warning>, AttachError> {
-        let (attachment, warning) = self.plane.attach(name, asked(mode))?;
-        self.keeper.attached(attachment, warning.as_ref());
-        Ok(warning)
+    /// Attaches at an operator's word, as far as that goes at once; the next passes program it, and
+    /// put it onto AF_XDP.
+    pub fn attach(
+        &mut self,
+        name: &str,
+        how: AttachAs,
+        options: &AfXdp,
+        now: Instant,
+    ) -> Result<Climbed, Refused> {
+        let ground = Ground {
+            slots: &self.slots,
+            serving: &self.serving,
+            queues: &self.plane.queues(),
+            options,
+            now,
+        };
+        self.keeper.attach(&mut self.plane, name, how, &ground)
+    }
+
+    /// Whether a pass would bring an interface on, which waits for the worker.
+    pub fn is_due(&self, options: &AfXdp, now: Instant) -> bool {
+        let ground = Ground {
+            slots: &self.slots,
+            serving: &self.serving,
+            queues: &self.plane.queues(),
+            options,
+            now,
+        };
+        self.keeper.is_due(&ground)
+    }
+
+    /// Whether an interface needs the worker.
+    pub fn needs_worker(&self) -> bool {
+        self.serving.is_needed()
+    }
+
+    /// Asks the worker for the queues of what is attached or about to be.
+    fn keep_queues(&mut self, inputs: &Inputs, attachments: &[Attachment]) {
+        let mut devices = Vec::new();
+        for (name, link) in &inputs.facts.links {
+            let attachment = attachments.iter().find(|one| one.name == *name);
+            let next = self.keeper.next(name);
+            let (Some(slot), true) = (self.slots.of(name), attachment.is_some() || next.is_some())
+            else {
+                continue;
+            };
+            devices.push(Device {
+                name,
+                slot,
+                ifindex: link.ifindex,
+                queues: attachment.map_or(link.rx_queues, |one| one.rx_queues),
+                driver: attachment.and_then(|one| one.driver.as_deref()),
+                attachment,
+                next,
+            });
+        }
+        let wanted = serving::wanted(&devices, inputs.afxdp);
+        self.serving.keep(&mut self.plane, &wanted, inputs.now);
     }
 
     /// Detaches at an operator's word, and forgets what it knew of the interface.

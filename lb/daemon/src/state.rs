@@ -5,7 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use lb_api::control::{Readiness, State, StoredDocument};
 use lb_api::wire::{
-    BackendState, BackendStatus, Condition, ConditionStatus, DataPlane, InterfaceStatus,
+    BackendState, BackendStatus, Condition, ConditionStatus, DataPlane, InterfaceStatus, Path,
     ReasonCount, Service, ServiceStatus, Status, TableUsage, Traffic, XdpMode,
 };
 use lb_core::intent::Source;
@@ -98,6 +98,7 @@ pub fn state(parts: &Parts) -> State {
         notes: NOTES.map(str::to_owned).to_vec(),
         data_plane: data_plane(&parts.figures.totals),
         tables: tables(parts),
+        worker: None,
     };
     State {
         documents: parts.documents.clone(),
@@ -291,6 +292,9 @@ fn interfaces(parts: &Parts) -> Vec<InterfaceStatus> {
                 .or_else(|| link.and_then(|link| link.mac))
                 .map(|mac| mac.to_string())
                 .unwrap_or_default(),
+            path: Path::None,
+            why: Vec::new(),
+            sockets: Vec::new(),
             attached: attachment.is_some()
                 && is_up
                 && (vlan.is_none() || state.is_some_and(|state| state.slot.is_some())),

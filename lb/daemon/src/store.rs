@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lb_api::control::{Generation, StoredDocument};
-use lb_api::wire::{self, AttachMode};
+use lb_api::wire::{self, AttachAs};
 use lb_core::intent::{Document, Source};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ mod tests;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Interfaces {
-    pub attached: BTreeMap<String, AttachMode>,
+    pub attached: BTreeMap<String, AttachAs>,
     /// Of those that the configuration file lists.
     pub detached: BTreeSet<String>,
 }

@@ -10,10 +10,11 @@ use lb_core::addr::{Mac, Prefix};
 use lb_core::facts::Route;
 use lb_core::intent::Document;
 use lb_core::plane::{Limits, Op, Plane};
-use lb_core::tables::{BackendId, Tables};
+use lb_core::tables::{BackendId, InterfaceSlot, Tables};
 use lb_core::twin::{Twin, TwinError};
 use lb_plane::attach::{Asked, AttachError, Attachment, Mode, Path, Warning};
 use lb_plane::netlink::{RawFacts, RawLink};
+use lb_plane::queues::{QueueCounts, QueueState, QueueStatus, TooManyQueues, Wanted};
 use lb_plane::sweep::Swept;
 use lb_plane::{Reader, RegionPlane, for_memory};
 
@@ -42,6 +43,15 @@ pub struct Boxed {
     pub groups: BTreeMap<String, BTreeSet<Mac>>,
     /// An ifindex that tables do not take.
     pub refused: Option<u32>,
+    /// What the kernel says of the forwarder, if it refuses it.
+    pub forwarder: Result<(), String>,
+    /// Drivers without native XDP.
+    pub generic_only: BTreeSet<String>,
+    /// Receive queues of every interface.
+    pub queue_count: u32,
+    pub queues: BTreeMap<(InterfaceSlot, u32), QueueStatus>,
+    /// How the worker binds queues; None: there is none.
+    pub worker: Option<QueueState>,
     counters: RegionPlane,
 }
 
@@ -64,7 +74,23 @@ impl Boxed {
             attached: BTreeMap::new(),
             groups: BTreeMap::new(),
             refused: None,
+            forwarder: Ok(()),
+            generic_only: BTreeSet::new(),
+            queue_count: 1,
+            queues: BTreeMap::new(),
+            worker: None,
             counters,
+        }
+    }
+}
+
+impl Boxed {
+    /// The worker does what is wanted.
+    pub fn serve(&mut self) {
+        for row in self.queues.values_mut() {
+            row.state = self.worker.unwrap_or(QueueState::Idle);
+            row.owner = self.worker.map(|_| 4711);
+            row.worker = row.owner;
         }
     }
 }
@@ -172,11 +198,26 @@ impl DataPlane for Boxed {
         &mut self,
         interface: &str,
         asked: Asked,
+        path: Path,
     ) -> Result<(Attachment, Option<Warning>), AttachError> {
         let unknown = || AttachError::Unknown {
             interface: interface.into(),
         };
         let link = self.facts.links.get(interface).ok_or_else(unknown)?;
+        if path == Path::Xdp
+            && let Err(log) = &self.forwarder
+        {
+            return Err(AttachError::NoProgram {
+                interface: interface.into(),
+                path,
+                log: log.clone(),
+            });
+        }
+        if asked == Asked::Native && self.generic_only.contains(interface) {
+            return Err(AttachError::NoNative {
+                interface: interface.into(),
+            });
+        }
         let attachment = Attachment {
             name: interface.to_owned(),
             ifindex: link.ifindex,
@@ -185,16 +226,66 @@ impl DataPlane for Boxed {
             } else {
                 Mode::Native
             },
-            path: Path::Xdp,
+            path,
             driver: None,
-            rx_queues: 1,
-            tx_queues: 1,
+            rx_queues: self.queue_count,
+            tx_queues: self.queue_count,
             link_id: 1,
             program_id: 1,
         };
         self.attached
             .insert(interface.to_owned(), attachment.clone());
         Ok((attachment, None))
+    }
+
+    fn attachable(&self, interface: &str) -> Result<(), AttachError> {
+        let unknown = || AttachError::Unknown {
+            interface: interface.into(),
+        };
+        let link = self.facts.links.get(interface);
+        link.map(drop).ok_or_else(unknown)
+    }
+
+    fn forwarder(&self) -> Result<(), &str> {
+        self.forwarder.as_ref().copied().map_err(String::as_str)
+    }
+
+    fn redirector(&self) -> Result<(), &str> {
+        Ok(())
+    }
+
+    fn want(
+        &mut self,
+        slot: InterfaceSlot,
+        ifindex: u32,
+        queues: u32,
+        wanted: Wanted,
+    ) -> Result<(), TooManyQueues> {
+        for queue in 0..queues {
+            let idle = QueueStatus {
+                slot,
+                queue,
+                ifindex,
+                wanted: None,
+                worker: None,
+                owner: None,
+                state: QueueState::Idle,
+                counts: QueueCounts::default(),
+            };
+            let row = self.queues.entry((slot, queue)).or_insert(idle);
+            row.ifindex = ifindex;
+            row.wanted = Some(wanted);
+        }
+        self.serve();
+        Ok(())
+    }
+
+    fn unwant(&mut self, slot: InterfaceSlot) {
+        self.queues.retain(|(of, _), _| *of != slot);
+    }
+
+    fn queues(&self) -> Vec<QueueStatus> {
+        self.queues.values().copied().collect()
     }
 
     fn detach(&mut self, interface: &str) -> Result<(), AttachError> {

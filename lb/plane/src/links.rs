@@ -207,6 +207,19 @@ impl Links {
         sys::pin(link.as_fd(), &self.pins.link(ifindex)).map_err(failed(interface, "pin the link"))
     }
 
+    pub fn attachable(&self, interface: &str) -> Result<(), AttachError> {
+        let link = find(interface)?;
+        refuse_kind(interface, &link)?;
+        let is_ours = self.pins.link(link.ifindex).exists();
+        match link.xdp {
+            Some((_, program_id)) if !is_ours => Err(AttachError::Foreign {
+                interface: interface.into(),
+                program_id,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     pub fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
         let link = find(interface)?;
         let path = self.pins.link(link.ifindex);

@@ -10,6 +10,9 @@ use lb_bpf::abi;
 use lb_bpf::region::{Region, Regions};
 use lb_core::tables::InterfaceSlot;
 
+/// Queues of an interface that can be served.
+pub const MOST: u32 = abi::LB_MAX_QUEUES;
+
 /// What a worker is to do with an interface's queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {

@@ -1,7 +1,7 @@
 //! `loxictl attach`: packets that arrive on an interface are balanced.
 
 use clap::{Args, ValueEnum};
-use lb_api::wire::{AttachMode, XdpMode};
+use lb_api::wire::{AttachAs, AttachMode, Datapath as Wanted, InterfaceStatus, Path, XdpMode};
 
 use crate::failure::Result;
 use crate::output::Format;
@@ -17,6 +17,7 @@ ends it. A bond, VLAN or bridge can't be attached: attach the interfaces below i
 Examples:
   loxictl attach eth0
   loxictl attach eth0 --mode native          or fail, rather than be slow
+  loxictl attach eth0 --datapath afxdp       in user space, over AF_XDP
   loxictl get interfaces                     what is attached, and how")]
 pub struct Attach {
     /// Its name, as `loxictl get interfaces` has it
@@ -27,6 +28,19 @@ pub struct Attach {
     /// (native, and where the driver can't, generic with a warning)
     #[arg(long, value_enum, default_value = "auto", hide_possible_values = true)]
     mode: Mode,
+
+    /// What forwards: xdp (the program in the kernel, or fail), afxdp (the worker in user space, or
+    /// fail), or auto (xdp, and where the kernel refuses that program, afxdp). An attached interface
+    /// changes its datapath without losing a connection
+    #[arg(long, value_enum, default_value = "auto", hide_possible_values = true)]
+    datapath: Datapath,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Datapath {
+    Auto,
+    Xdp,
+    Afxdp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,13 +57,17 @@ impl Attach {
             Mode::Native => AttachMode::Native,
             Mode::Generic => AttachMode::Generic,
         };
-        let interface = session.attach(&self.interface, mode).await?;
-        let how = match interface.mode {
-            XdpMode::Native => "native",
-            XdpMode::Generic => "generic",
-            XdpMode::None => "not running",
+        let datapath = match self.datapath {
+            Datapath::Auto => Wanted::Auto,
+            Datapath::Xdp => Wanted::Xdp,
+            Datapath::Afxdp => Wanted::AfXdp,
         };
-        eprintln!("{} attached ({how})", interface.name);
+        let how = AttachAs { datapath, mode };
+        let interface = session.attach(&self.interface, how).await?;
+        eprintln!("{} {}", interface.name, said(&interface));
+        for step in &interface.why {
+            eprintln!("{step}");
+        }
         if interface.mode == XdpMode::Generic && self.mode == Mode::Auto {
             eprintln!(
                 "warning: the driver has no native mode; packets take the slow way through the stack"
@@ -63,5 +81,17 @@ impl Attach {
             Format::Name => session.output.text(&format!("{}\n", interface.name)),
             Format::Json | Format::Yaml => session.output.value(&interface),
         }
+    }
+}
+
+fn said(interface: &InterfaceStatus) -> String {
+    let mode = match interface.mode {
+        XdpMode::Native => "native",
+        XdpMode::Generic => "generic",
+        XdpMode::None => return "is not attached yet".into(),
+    };
+    match interface.path {
+        Path::AfXdp => format!("attached (afxdp, {mode})"),
+        Path::Xdp | Path::None => format!("attached ({mode})"),
     }
 }

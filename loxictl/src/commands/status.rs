@@ -3,7 +3,7 @@
 use clap::Args;
 use lb_api::wire::{
     Condition, ConditionStatus, DataPlane, InterfaceStatus, ReasonCount, ServiceStatus,
-    Status as Wire, TableUsage,
+    Status as Wire, TableUsage, WorkerStatus,
 };
 
 use crate::failure::Result;
@@ -71,6 +71,7 @@ fn text(
     section(&mut page, CONDITIONS, rows, colour);
     list(&mut page, "Warnings:", &status.warnings);
     interfaces(&mut page, links, wide, colour);
+    worker(&mut page, status.worker.as_ref());
     page += &format!("\nServices: {}\n", summary(services));
     for line in troubles(services) {
         page += &format!("  {line}\n");
@@ -143,6 +144,23 @@ fn interfaces(page: &mut String, interfaces: &[InterfaceStatus], wide: bool, col
     }
     *page += "\n";
     *page += &Table::new(InterfaceStatus::COLUMNS, wide, colour).block(rows);
+}
+
+fn worker(page: &mut String, worker: Option<&WorkerStatus>) {
+    let Some(worker) = worker else { return };
+    let process = worker.pid.map(|pid| format!(", process {pid}"));
+    let restarts =
+        (worker.restarts > 0).then(|| format!(", started again {} times", worker.restarts));
+    let message = Some(&worker.message).filter(|message| !message.is_empty());
+    *page += &format!(
+        "\nWorker of AF_XDP: {}{}{}{}\n",
+        worker.state,
+        process.unwrap_or_default(),
+        restarts.unwrap_or_default(),
+        message
+            .map(|message| format!(": {message}"))
+            .unwrap_or_default()
+    );
 }
 
 fn condition(condition: &Condition) -> Vec<Cell> {

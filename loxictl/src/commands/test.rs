@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clap::Args;
 use lb_api::client::ConnectionsRequest;
-use lb_api::wire::{AttachMode, Connection, Mode, Protocol, ReasonCount, ServiceStatus};
+use lb_api::wire::{AttachAs, Connection, Mode, Protocol, ReasonCount, ServiceStatus};
 use lb_core::service::{Ports, ServiceKey};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -162,7 +162,7 @@ impl Test {
 
     async fn connect(&self, session: &Session, client: &Client) -> Result<Found> {
         let before = session.status().await?.data_plane.reasons;
-        session.attach(client.link(), AttachMode::Auto).await?;
+        session.attach(client.link(), AttachAs::default()).await?;
         let outcome = client
             .connect(
                 self.target.vip,

@@ -357,16 +357,12 @@ fn interface(name: &str, message: &str) -> InterfaceStatus {
     InterfaceStatus {
         name: name.into(),
         ifindex: 2,
-        vlan: None,
-        device: None,
-        slot: None,
-        mode: XdpMode::None,
         driver: Some("virtio_net".into()),
         queues: 2,
         mtu: 1500,
         mac: "02:00:00:00:00:01".into(),
-        attached: false,
         message: message.into(),
+        ..InterfaceStatus::default()
     }
 }
 

@@ -233,8 +233,6 @@ impl Daemon {
         InterfaceStatus {
             name: name.into(),
             ifindex: 2,
-            vlan: None,
-            device: None,
             slot: attached.then_some(0),
             mode: if attached {
                 XdpMode::Native
@@ -246,7 +244,7 @@ impl Daemon {
             mtu: 1500,
             mac: "02:00:00:00:00:01".into(),
             attached,
-            message: String::new(),
+            ..InterfaceStatus::default()
         }
     }
 }

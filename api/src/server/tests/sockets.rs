@@ -12,7 +12,7 @@ use super::*;
 use crate::client::{ChangeOptions, Client, ClientError, ConnectionsRequest, Target};
 use crate::control::{Generation, Precondition};
 use crate::server::{Limits, Listener, UnixGroups, bind_unix, serve};
-use crate::wire::{self, Attach, AttachMode, ChangeKind};
+use crate::wire::{self, Attach, AttachMode, ChangeKind, Datapath};
 
 /// A server on a unix socket and on loopback; both go with it.
 struct Running {
@@ -127,6 +127,7 @@ async fn the_client_speaks_every_route() {
         let attach = Attach {
             name: "eth1".into(),
             mode: AttachMode::Auto,
+            datapath: Datapath::Auto,
         };
         assert!(client.attach(&attach).await.unwrap().attached);
         assert_eq!(client.interfaces().await.unwrap().items.len(), 2);

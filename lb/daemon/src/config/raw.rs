@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lb_api::wire::{AttachMode, Service};
+use lb_api::wire::{AttachMode, Datapath, Service};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -14,6 +14,7 @@ pub struct Raw {
     pub run_dir: Option<Spanned<String>>,
     pub bpffs: Option<Spanned<String>>,
     pub interfaces: Vec<Interface>,
+    pub afxdp: AfXdp,
     pub vlans: Vec<Vlan>,
     pub api: Api,
     pub hash_secret: Option<Spanned<String>>,
@@ -31,6 +32,28 @@ pub struct Interface {
     pub name: Spanned<String>,
     #[serde(default)]
     pub mode: AttachMode,
+    #[serde(default)]
+    pub datapath: Datapath,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AfXdp {
+    pub frames_per_queue: Option<Spanned<u64>>,
+    pub zero_copy: Vec<Spanned<String>>,
+    pub busy_poll: bool,
+    pub tap: Option<Spanned<String>>,
+    pub workers: Workers,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Workers {
+    /// The daemon starts the worker and starts it again.
+    #[default]
+    Automatic,
+    /// Somebody else does, such as systemd.
+    External,
 }
 
 #[derive(Debug, Deserialize)]

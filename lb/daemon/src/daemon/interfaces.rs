@@ -1,25 +1,29 @@
 //! Attaching and detaching at an operator's word. It outlives restarts: it is stored.
 
+use std::time::Instant;
+
 use lb_api::control::{Actor, ControlError};
-use lb_api::wire::{AttachMode, InterfaceStatus, Invalid, Problem};
+use lb_api::wire::{AttachAs, InterfaceStatus, Invalid, Problem};
 use lb_plane::attach::AttachError;
 
 use super::Daemon;
 use super::changes::storage;
 use crate::config::Config;
 use crate::failure::line;
-use crate::reconcile::{DataPlane, Depth, Reconciler};
+use crate::reconcile::{Climbed, DataPlane, Depth, Reconciler, Refused};
 use crate::store::Interfaces;
 
 impl<P: DataPlane> Daemon<P> {
     pub(super) fn attach(
         &mut self,
         name: &str,
-        mode: AttachMode,
+        how: AttachAs,
         actor: &Actor,
     ) -> Result<InterfaceStatus, ControlError> {
         let was_attached = self.is_attached(name);
-        self.plane()?.attach(name, mode).map_err(refused)?;
+        let options = self.config.afxdp.clone();
+        let climbed = self.plane()?.attach(name, how, &options, Instant::now());
+        let climbed = climbed.map_err(refused_path)?;
         let mut interfaces = self.interfaces.clone();
         interfaces.detached.remove(name);
         let of_file = self
@@ -27,17 +31,17 @@ impl<P: DataPlane> Daemon<P> {
             .interfaces
             .iter()
             .find(|interface| interface.name == name);
-        match of_file.is_some_and(|interface| interface.mode == mode) {
+        match of_file.is_some_and(|interface| interface.how == how) {
             true => interfaces.attached.remove(name),
-            false => interfaces.attached.insert(name.to_owned(), mode),
+            false => interfaces.attached.insert(name.to_owned(), how),
         };
         if let Err(error) = self.store_interfaces(interfaces) {
-            if !was_attached {
+            if !was_attached && matches!(climbed, Climbed::Attached(..)) {
                 self.plane()?.detach(name).map_err(refused)?;
             }
             return Err(error);
         }
-        tracing::info!(%actor, interface = name, ?mode, "attached");
+        tracing::info!(%actor, interface = name, ?how, "attached");
         self.pass(Depth::Known);
         let mut interfaces = self.state.interfaces.iter();
         let unknown = || ControlError::NotFound {
@@ -124,6 +128,17 @@ impl<P: DataPlane> Daemon<P> {
     }
 }
 
+fn refused_path(error: Refused) -> ControlError {
+    match error {
+        Refused::Attach(error) => refused(error),
+        Refused::Nowhere { .. } => ControlError::Conflict {
+            message: error.to_string(),
+            remedy: "ask for the datapath auto and the mode auto, which take what is possible"
+                .into(),
+        },
+    }
+}
+
 fn refused(error: AttachError) -> ControlError {
     let message = line(&error);
     match error {
@@ -155,6 +170,10 @@ fn refused(error: AttachError) -> ControlError {
         AttachError::NoNative { interface } => ControlError::Conflict {
             message: format!("the driver of interface {interface} has no native XDP"),
             remedy: "ask for the mode generic, or auto".into(),
+        },
+        AttachError::NoProgram { path, .. } => ControlError::Conflict {
+            message,
+            remedy: format!("ask for another datapath than {path}, or auto"),
         },
         AttachError::System { .. } | AttachError::Netlink(_) => {
             ControlError::Unavailable { message }

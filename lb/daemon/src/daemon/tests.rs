@@ -67,10 +67,10 @@ impl World {
     }
 
     fn attach(&mut self, interface: &str) -> Result<InterfaceStatus, ControlError> {
-        let (interface, mode) = (interface.to_owned(), AttachMode::Auto);
+        let (interface, how) = (interface.to_owned(), AttachAs::default());
         self.ask(|reply| Command::Attach {
             interface,
-            mode,
+            how,
             actor: actor(),
             reply,
         })

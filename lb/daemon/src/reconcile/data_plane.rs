@@ -5,7 +5,9 @@ use std::io;
 
 use lb_core::addr::Mac;
 use lb_core::plane::Plane;
+use lb_core::tables::InterfaceSlot;
 use lb_plane::attach::{Asked, AttachError, Attachment, Path, Warning};
+use lb_plane::queues::{QueueStatus, TooManyQueues, Wanted};
 use lb_plane::sweep::Swept;
 use lb_plane::{KernelPlane, Reader, multicast};
 
@@ -15,7 +17,25 @@ pub trait DataPlane: Plane {
         &mut self,
         interface: &str,
         asked: Asked,
+        path: Path,
     ) -> Result<(Attachment, Option<Warning>), AttachError>;
+    /// Whether packets arrive on an interface, and nobody else has it.
+    fn attachable(&self, interface: &str) -> Result<(), AttachError>;
+    /// Whether the program of the path `xdp` is loaded, or what the kernel said.
+    fn forwarder(&self) -> Result<(), &str>;
+    /// The same of the path `afxdp`.
+    fn redirector(&self) -> Result<(), &str>;
+    /// Asks a worker to serve these queues of an interface.
+    fn want(
+        &mut self,
+        slot: InterfaceSlot,
+        ifindex: u32,
+        queues: u32,
+        wanted: Wanted,
+    ) -> Result<(), TooManyQueues>;
+    fn unwant(&mut self, slot: InterfaceSlot);
+    /// Queues that are wanted or served.
+    fn queues(&self) -> Vec<QueueStatus>;
     fn detach(&mut self, interface: &str) -> Result<(), AttachError>;
     fn attachments(&self) -> Result<Vec<Attachment>, AttachError>;
     /// Joins a link-level group on an interface, beyond the process.
@@ -31,8 +51,39 @@ impl DataPlane for KernelPlane {
         &mut self,
         interface: &str,
         asked: Asked,
+        path: Path,
     ) -> Result<(Attachment, Option<Warning>), AttachError> {
-        KernelPlane::attach(self, interface, asked, Path::Xdp)
+        KernelPlane::attach(self, interface, asked, path)
+    }
+
+    fn attachable(&self, interface: &str) -> Result<(), AttachError> {
+        KernelPlane::attachable(self, interface)
+    }
+
+    fn forwarder(&self) -> Result<(), &str> {
+        KernelPlane::forwarder(self)
+    }
+
+    fn redirector(&self) -> Result<(), &str> {
+        KernelPlane::redirector(self)
+    }
+
+    fn want(
+        &mut self,
+        slot: InterfaceSlot,
+        ifindex: u32,
+        queues: u32,
+        wanted: Wanted,
+    ) -> Result<(), TooManyQueues> {
+        KernelPlane::queues(self).want(slot, ifindex, queues, wanted)
+    }
+
+    fn unwant(&mut self, slot: InterfaceSlot) {
+        KernelPlane::queues(self).unwant(slot);
+    }
+
+    fn queues(&self) -> Vec<QueueStatus> {
+        KernelPlane::queues(self).read()
     }
 
     fn detach(&mut self, interface: &str) -> Result<(), AttachError> {

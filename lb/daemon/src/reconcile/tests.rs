@@ -9,9 +9,10 @@ mod vlans;
 struct World {
     reconciler: Reconciler<Boxed>,
     intent: Intent,
-    wanted: BTreeMap<String, AttachMode>,
+    wanted: BTreeMap<String, AttachAs>,
     vlans: Vec<config::Vlan>,
     facts: RawFacts,
+    afxdp: AfXdp,
     now: Instant,
 }
 
@@ -25,9 +26,10 @@ impl World {
             reconciler: Reconciler::new(plane),
             intent: Intent { documents },
             wanted: ["eth0", "eth1"]
-                .map(|name| (name.to_owned(), AttachMode::Auto))
+                .map(|name| (name.to_owned(), AttachAs::default()))
                 .into(),
             vlans: Vec::new(),
+            afxdp: crate::config::AfXdp::default(),
             now: Instant::now(),
         }
     }
@@ -53,6 +55,7 @@ impl World {
             wanted,
             vlans,
             facts,
+            afxdp,
             now,
         } = self;
         reconciler.pass(
@@ -61,6 +64,7 @@ impl World {
                 wanted,
                 vlans,
                 facts,
+                afxdp,
                 now: *now,
             },
             depth,
@@ -243,7 +247,7 @@ fn a_program_that_somebody_took_off_is_attached_again_and_counted() {
 fn an_interface_that_the_plane_refuses_does_not_stop_the_others() {
     let mut world = World::new();
     put_link(&mut world.facts, "eth2", 9, "10.3.0.1");
-    world.wanted.insert("eth2".into(), AttachMode::Auto);
+    world.wanted.insert("eth2".into(), AttachAs::default());
     world.plane().refused = Some(9);
     world.pass(Depth::ReadBack);
     assert!(world.is_programmed());
@@ -262,7 +266,7 @@ fn an_interface_that_the_plane_refuses_does_not_stop_the_others() {
 fn slots_are_found_again_by_ifindex_after_a_restart() {
     let mut world = World::programmed();
     put_link(&mut world.facts, "eth2", 9, "10.3.0.1");
-    world.wanted.insert("eth2".into(), AttachMode::Auto);
+    world.wanted.insert("eth2".into(), AttachAs::default());
     world.wanted.remove("eth0");
     world.reconciler.detach("eth0").unwrap();
     world.pass(Depth::Known);

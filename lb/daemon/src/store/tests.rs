@@ -48,8 +48,12 @@ fn what_was_stored_is_there_after_a_restart() {
     for (port, source) in (1..).zip(&sources) {
         store.put_document(source, Some(&document(port))).unwrap();
     }
+    let worker = AttachAs {
+        datapath: wire::Datapath::AfXdp,
+        mode: wire::AttachMode::Native,
+    };
     let interfaces = Interfaces {
-        attached: [("eth0".to_owned(), AttachMode::Native)].into(),
+        attached: [("eth0".to_owned(), worker)].into(),
         detached: ["eth1".to_owned()].into(),
     };
     store.put_interfaces(&interfaces).unwrap();
@@ -187,4 +191,15 @@ proptest! {
         let expected = document(if bytes == whole { 2 } else { 1 });
         prop_assert_eq!(stored(&loaded), Some(&expected));
     }
+}
+
+#[test]
+fn an_interface_stored_with_a_mode_alone_has_the_datapath_auto() {
+    let body = "attached: {eth0: generic}\n";
+    let interfaces: Interfaces = lb_api::parse::yaml(body.as_bytes()).unwrap();
+    let generic = AttachAs {
+        datapath: wire::Datapath::Auto,
+        mode: wire::AttachMode::Generic,
+    };
+    assert_eq!(interfaces.attached["eth0"], generic);
 }
