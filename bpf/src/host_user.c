@@ -103,15 +103,23 @@ __u64 lb_user_flush_denied(const struct lb_user *user, __u32 service)
 	return flush(service, record);
 }
 
-__u64 lb_user_reap(const struct lb_user *user, __u32 slot)
+__u64 lb_user_reap(const struct lb_user *user, __u32 first, __u32 count)
 {
+	const __u64 *at;
 	__u64 reaped = 0;
 
 	host_user_current = user;
-	for (__u32 position = 0; position < lb_conn_positions(); position++)
-		reaped += lb_conn_reap(position, slot);
-	for (__u32 row = 0; row < host_config()->affinity_lines * LB_AFFINITIES_PER_LINE; row++)
-		reaped += lb_affinity_reap(row, slot);
+	for (__u32 position = 0; position < lb_conn_positions(); position++) {
+		at = lb_word_at(LB_REGION_CONN_FORWARD, position);
+		if (!at || lb_word_state(lb_load64(at)) != LB_CONN_BUSY)
+			continue;
+		for (__u32 slot = first; slot < first + count; slot++)
+			reaped += lb_conn_reap(position, slot);
+	}
+	for (__u32 row = 0; row < host_config()->affinity_lines * LB_AFFINITIES_PER_LINE; row++) {
+		for (__u32 slot = first; slot < first + count; slot++)
+			reaped += lb_affinity_reap(row, slot);
+	}
 	return reaped;
 }
 

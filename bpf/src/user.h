@@ -26,7 +26,7 @@ struct lb_user {
 };
 
 struct lb_user_frame {
-	__u8 *buffer; /* LB_USER_HEADROOM bytes, then the frame, and nothing behind it */
+	__u8 *buffer; /* at least LB_USER_HEADROOM bytes, then the frame; what is behind it stays */
 	__u32 offset; /* of the frame in the buffer */
 	__u32 length;
 	__u32 ifindex;
@@ -64,7 +64,8 @@ void lb_user_sweep(const struct lb_user *user, __u32 line, __u32 lines,
 __u64 lb_user_flush(const struct lb_user *user, __u32 service);
 /* Ends a service's flows whose client it denies in the active bank. */
 __u64 lb_user_flush_denied(const struct lb_user *user, __u32 service);
-__u64 lb_user_reap(const struct lb_user *user, __u32 slot);
+/* Frees what dead hosts of some cpu slots had claimed. */
+__u64 lb_user_reap(const struct lb_user *user, __u32 first, __u32 count);
 bool lb_user_release(const struct lb_user *user, __u32 position);
 bool lb_user_conn(const struct lb_user *user, __u32 position, struct lb_user_conn *conn);
 /* Makes a connection: enum lb_insert_result. */

@@ -1,5 +1,7 @@
 //! The core in user space: packets through `lb_forward`, and the connection table natively.
 
+use std::ops::Range;
+
 use zerocopy::FromZeros;
 
 use crate::abi;
@@ -121,6 +123,42 @@ impl UserHost {
     }
 }
 
+/// Frames that stay where they are.
+impl UserHost {
+    /// Room that must be before a packet, for a longer header.
+    pub const HEADROOM: usize = c::LB_USER_HEADROOM as usize;
+
+    /// Runs a packet that is at `packet` of `buffer`, received on `ifindex`, through the core,
+    /// which rewrites it in place; says where it is then.
+    ///
+    /// # Panics
+    /// When the packet is not inside of the buffer, or has less than [`UserHost::HEADROOM`] before
+    /// it; or when the core leaves a verdict or a reason that doesn't exist.
+    pub fn forward_in(
+        &mut self,
+        buffer: &mut [u8],
+        packet: Range<usize>,
+        ifindex: u32,
+    ) -> (Range<usize>, Verdict) {
+        let Range { start, end } = packet;
+        assert!(Self::HEADROOM <= start && start <= end && end <= buffer.len());
+        let mut run = c::lb_user_frame {
+            buffer: buffer.as_mut_ptr(),
+            offset: start as u32,
+            length: (end - start) as u32,
+            ifindex,
+            verdict: 0,
+            slot: 0,
+            reason: 0,
+        };
+        // SAFETY: the core stays between the buffer's start and the packet's end, which were
+        // compared with the buffer; the regions are those of `self.regions`.
+        unsafe { c::lb_user_forward(&self.user, &mut run) };
+        let start = run.offset as usize;
+        (start..start + run.length as usize, verdict(&run))
+    }
+}
+
 /// What a sweep saw in its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SweepStats {
@@ -236,8 +274,13 @@ impl UserHost {
     ///
     /// That host must be dead, not only slow: one that goes on afterwards tears entries.
     pub fn reap(&mut self, cpu_slot: u32) -> u64 {
+        self.reap_all(cpu_slot..cpu_slot + 1)
+    }
+
+    /// The same of several slots at once: the table is looked through once.
+    pub fn reap_all(&mut self, cpu_slots: Range<u32>) -> u64 {
         // SAFETY: the regions are those of `self.regions`.
-        unsafe { c::lb_user_reap(&self.user, cpu_slot) }
+        unsafe { c::lb_user_reap(&self.user, cpu_slots.start, cpu_slots.len() as u32) }
     }
 
     /// The flow at a position (line * 8 + word of `conn_forward`).

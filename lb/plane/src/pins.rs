@@ -23,6 +23,12 @@ impl Pins {
         Ok(Pins { dir })
     }
 
+    /// Of an instance whose daemon may not have made them yet.
+    pub fn at(bpffs: &Path, instance: &str) -> Self {
+        let dir = bpffs.join(instance).join(abi_hash());
+        Pins { dir }
+    }
+
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -60,3 +60,14 @@ pub(crate) fn open(
     sys::pin(map.as_fd(), &path).map_err(OpenError::system("pin", &path))?;
     Ok((config, map))
 }
+
+/// The pinned configuration, as it is.
+pub(crate) fn read(pins: &Pins) -> Result<abi::lb_config, OpenError> {
+    let path = pins.map(NAME);
+    let map = open_map(&path, &SHAPE)?;
+    let bytes = map
+        .lookup(&0u32.to_ne_bytes(), MapFlags::ANY)
+        .map_err(|error| OpenError::system("read", &path)(kernel_side::error(error)))?;
+    abi::lb_config::read_from_bytes(&bytes.unwrap_or_default())
+        .map_err(|_| OpenError::Mismatch { path })
+}
