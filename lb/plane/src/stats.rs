@@ -14,6 +14,8 @@ use lb_core::tables::{BackendId, ServiceId};
 use crate::codec::address;
 use crate::config;
 
+mod affinity;
+
 /// Sums over all CPUs of the counters that are not a service's or a backend's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -52,7 +54,7 @@ pub struct Traffic {
 pub struct Usage {
     /// Connections that there is room for, whatever their keys are: the limits.
     pub capacity: u64,
-    /// The same of each family.
+    /// The same of each family, and of affinities.
     pub tables: Vec<TableUsage>,
     /// Words by state, in `ConnState`'s order.
     pub by_state: Vec<(ConnState, u64)>,
@@ -61,10 +63,11 @@ pub struct Usage {
     pub active_by_backend: std::collections::BTreeMap<BackendId, u64>,
 }
 
-/// How full one family's part of the connection table is.
+/// How full one family's part of the connection table is, or the table of clients that keep their
+/// backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableUsage {
-    /// `conn4` or `conn6`.
+    /// `conn4`, `conn6` or `affinity`.
     pub name: &'static str,
     pub capacity: u64,
     /// Connections, those that rest included.
@@ -240,10 +243,17 @@ impl Reader {
                     .or_default() += 1;
             }
         }
-        let named = [("conn4", capacity4), ("conn6", capacity6)];
+        let control: abi::lb_control = self.regions.read(Region::Control, 0);
+        let bank = control.active & abi::LB_ACTIVE_BANK;
+        let clients = affinity::used(&self.regions, bank, host.tick());
+        let named = [
+            ("conn4", capacity4),
+            ("conn6", capacity6),
+            ("affinity", limits.affinities.into()),
+        ];
         usage.tables = named
             .into_iter()
-            .zip(used)
+            .zip([used[0], used[1], clients])
             .map(|((name, capacity), used)| TableUsage {
                 name,
                 capacity,

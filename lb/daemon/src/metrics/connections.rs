@@ -23,13 +23,13 @@ fn entries(page: &mut Page, figures: &Figures) {
     let tables = usage.tables.iter();
     page.gauges(
         "loxid_conn_entries",
-        "Connections remembered, by family.",
+        "Connections remembered, by family, and clients that keep their backend (affinity).",
         ["table"],
         &by_name(tables.clone().map(|table| (table.name, table.used))),
     );
     page.gauges(
         "loxid_conn_capacity",
-        "Connections that there is room for, by family.",
+        "Connections and affinities that there is room for.",
         ["table"],
         &by_name(tables.map(|table| (table.name, table.capacity))),
     );

@@ -71,7 +71,7 @@ fn an_empty_table_has_no_connections_and_knows_its_capacity() {
         usage.capacity,
         u64::from(limits.connections) + u64::from(limits.connections6)
     );
-    assert_eq!(usage.tables.len(), 2);
+    assert!(usage.tables.iter().all(|table| table.used == 0));
     assert!(usage.by_state.iter().all(|(_, count)| *count == 0));
     let page = reader.connections(&Filter::default(), 0, 10);
     assert!(page.connections.is_empty() && page.next.is_none());
@@ -178,7 +178,7 @@ fn connections_of_both_families_are_listed_with_their_ends_and_counted_apart() {
         .iter()
         .map(|one| (one.name, one.used))
         .collect();
-    assert_eq!(used, [("conn4", 1), ("conn6", 1)]);
+    assert_eq!(used, [("conn4", 1), ("conn6", 1), ("affinity", 0)]);
     assert_eq!(usage.active_by_backend[&BACKEND], 2);
     assert_eq!(plane.reader().load(BACKEND), 2);
     assert_eq!(
@@ -252,4 +252,35 @@ fn connections_whose_clients_became_denied_are_released() {
     assert_eq!(left.len(), 2);
     assert!(!left.contains(&addr("2001:db8:bad::7")));
     assert_eq!(plane.reader().load(BACKEND), 2);
+}
+
+#[test]
+fn clients_that_keep_their_backend_are_counted_until_their_time_is_over() {
+    let plane = plane();
+    let regions = plane.regions();
+    let mut service = abi::lb_service::new_zeroed();
+    service.persist = 60;
+    regions.write(Region::Services, 0, &service);
+    regions.write(Region::Services, 1, &abi::lb_service::new_zeroed());
+    let now = plane.reader().host().tick();
+    let client = |mark: u16, idle: u32| abi::lb_affinity {
+        word: u64::from(now.wrapping_sub(idle)) << u32::BITS,
+        service: mark,
+        ..abi::lb_affinity::new_zeroed()
+    };
+    // Seen just now; of a service that keeps nobody; free; seen too long ago.
+    for (line, affinity) in [
+        [client(1, 0), client(2, 0)],
+        [client(0, 0), client(1, 1000)],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let line_row = abi::lb_affinity_line { affinity };
+        regions.write(Region::Affinity, line as u32, &line_row);
+    }
+    let usage = plane.reader().usage();
+    let affinity = usage.tables.last().expect("there are tables");
+    assert_eq!((affinity.name, affinity.used), ("affinity", 1));
+    assert_eq!(affinity.capacity, DEFAULT_LIMITS.affinities.into());
 }
