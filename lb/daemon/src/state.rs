@@ -398,6 +398,7 @@ fn tables(parts: &Parts) -> Vec<TableUsage> {
         // As limits call it.
         let name = match table.name {
             "conn6" => "connections6",
+            "affinity" => "affinities",
             _ => "connections",
         };
         (name, table.used, table.capacity)
