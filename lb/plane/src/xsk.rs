@@ -25,3 +25,6 @@ mod sys;
 
 pub use frame::{FRAME_BYTES, Frame, Tally, Umem};
 pub use socket::{BindError, Binding, Mode, Socket, Statistics};
+
+#[cfg(test)]
+mod tests;
