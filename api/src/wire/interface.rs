@@ -46,6 +46,9 @@ pub struct InterfaceStatus {
     /// Why it is not attached, or not as asked for. Empty: nothing to say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// It is about to be forwarded otherwise: the worker is binding its queues.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
     /// Queues that the AF_XDP worker has, or should have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sockets: Vec<Socket>,

@@ -21,13 +21,20 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 stopped on request, 1 runtime error, 2 configuration or usage, \
-3 another loxid of the same instance runs.\n\
+3 another loxid (or worker) of the same instance runs.\n\
 Signals: HUP reads the configuration again; TERM and INT stop loxid, and forwarding goes on.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check the configuration, and print what is wrong with line and column.
     Check,
+    /// Forward what AF_XDP interfaces receive, in a process of its own (the daemon starts it
+    /// unless told otherwise).
+    Worker {
+        /// Take the queues over, one by one, from the worker that serves them; that one ends.
+        #[arg(long)]
+        replace: bool,
+    },
 }
 
 /// What the command line may say instead of the configuration.

@@ -26,6 +26,7 @@ use crate::metrics;
 use crate::reconcile::{DataPlane, Depth, Inputs, Reconciler};
 use crate::state::{self, Figures, Parts};
 use crate::store::{Interfaces, Loaded, Store};
+use crate::supervise::{How, Supervisor};
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,8 @@ pub struct Daemon<P> {
     requests: Arc<Requests>,
     kernel: String,
     started: Instant,
+    /// None: nobody looks after the worker.
+    supervisor: Option<Supervisor>,
     state: Arc<State>,
 }
 
@@ -94,6 +97,7 @@ impl<P: DataPlane> Daemon<P> {
             requests,
             kernel: kernel.trim().to_owned(),
             started: Instant::now(),
+            supervisor: None,
             state: Arc::default(),
         };
         daemon.take_file_document();
@@ -118,10 +122,40 @@ impl<P: DataPlane> Daemon<P> {
         self.reconciler.as_ref().ok().and_then(Reconciler::retry_at)
     }
 
-    pub fn sweep(&mut self) {
+    pub fn supervise_with(&mut self, supervisor: Supervisor) {
+        self.supervisor = Some(supervisor);
+    }
+
+    /// Sweeps a slice of the connections, and looks after the worker and what waits for it. True:
+    /// there is another snapshot.
+    pub fn sweep(&mut self) -> bool {
         if let Ok(reconciler) = &mut self.reconciler {
             reconciler.sweep_step();
         }
+        let is_other = self.supervise();
+        let now = Instant::now();
+        let afxdp = &self.config.afxdp;
+        let reconciler = self.reconciler.as_ref().ok();
+        let is_due = reconciler.is_some_and(|reconciler| reconciler.is_due(afxdp, now));
+        match (is_due, is_other) {
+            (true, _) => self.pass(Depth::Known),
+            (false, true) => self.publish(),
+            (false, false) => {}
+        }
+        is_due || is_other
+    }
+
+    /// Starts, starts again, replaces or stops the worker. True: its status is another one.
+    fn supervise(&mut self) -> bool {
+        let (Some(supervisor), Ok(reconciler)) = (&mut self.supervisor, &self.reconciler) else {
+            return false;
+        };
+        let Some(wanted) = reconciler.needs_worker() else {
+            return false;
+        };
+        let before = supervisor.status();
+        supervisor.step(wanted, Instant::now());
+        supervisor.status() != before
     }
 
     /// The box is not what it was.
@@ -156,6 +190,9 @@ impl<P: DataPlane> Daemon<P> {
     }
 
     fn publish(&mut self) {
+        if let Ok(reconciler) = &self.reconciler {
+            self.figures.queues = reconciler.plane().queues();
+        }
         let parts = Parts {
             instance: &self.config.instance,
             kernel: &self.kernel,
@@ -171,6 +208,7 @@ impl<P: DataPlane> Daemon<P> {
             figures: &self.figures,
             warnings: &self.warnings,
             detached: &self.interfaces.detached,
+            worker: self.supervisor.as_ref().and_then(Supervisor::status),
         };
         self.state = Arc::new(state::state(&parts));
     }
@@ -298,6 +336,11 @@ impl<P: DataPlane> Daemon<P> {
         };
         let before = std::mem::replace(&mut self.config, config);
         self.keep_what_needs_a_restart(&before);
+        if self.config.afxdp != before.afxdp
+            && let Some(supervisor) = &mut self.supervisor
+        {
+            supervisor.changed(How::of(&self.options, &self.config));
+        }
         self.warnings
             .retain(|warning| !before.warnings.contains(warning));
         self.warnings.extend(self.config.warnings.clone());

@@ -9,6 +9,7 @@
 //!         reconcile the only writer of the plane
 //!         state     the snapshot that the API reads
 //!         metrics   the same for Prometheus
+//!     worker  another process of the same program, which forwards in user space
 //! ```
 #![forbid(unsafe_code)]
 
@@ -26,8 +27,10 @@ mod reconcile;
 mod serve;
 mod state;
 mod store;
+mod supervise;
 #[cfg(test)]
 mod testing;
+mod worker;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,6 +47,7 @@ use config::Config;
 use daemon::Daemon;
 use lock::LockError;
 use store::Store;
+use supervise::{How, Supervisor};
 
 /// Why loxid ends, as its exit code.
 enum Failure {
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Check) => check(&cli.options),
+        Some(Command::Worker { replace }) => worker::run(&cli.options, replace),
         None => run(cli.options),
     };
     let (code, message) = match result {
@@ -131,7 +136,9 @@ async fn run(options: Options) -> Result<(), Failure> {
         socket = %config.unix.path.display(),
         "loxid runs"
     );
-    let daemon = Daemon::new(options, config, stored, plane, notes, requests);
+    let supervisor = Supervisor::new(How::of(&options, &config));
+    let mut daemon = Daemon::new(options, config, stored, plane, notes, requests);
+    daemon.supervise_with(supervisor);
     serve::run(daemon, watcher, seat, level).await?;
     Ok(())
 }

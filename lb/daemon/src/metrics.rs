@@ -11,6 +11,7 @@ mod packets;
 mod page;
 mod process;
 mod services;
+mod sockets;
 mod tables;
 mod traffic;
 
@@ -37,6 +38,7 @@ pub fn text(sources: &Sources) -> String {
     let mut page = Page::default();
     own::add(&mut page, sources);
     interfaces::add(&mut page, sources.state);
+    sockets::add(&mut page, sources.state);
     services::add(&mut page, sources);
     backends::add(&mut page, sources);
     if let Some((outcome, _)) = sources.plane {

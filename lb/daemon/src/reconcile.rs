@@ -412,6 +412,9 @@ impl<P: DataPlane> Reconciler<P> {
 
     /// Whether a pass would bring an interface on, which waits for the worker.
     pub fn is_due(&self, options: &AfXdp, now: Instant) -> bool {
+        if !self.keeper.is_waiting() {
+            return false;
+        }
         let ground = Ground {
             slots: &self.slots,
             serving: &self.serving,
@@ -422,8 +425,8 @@ impl<P: DataPlane> Reconciler<P> {
         self.keeper.is_due(&ground)
     }
 
-    /// Whether an interface needs the worker.
-    pub fn needs_worker(&self) -> bool {
+    /// Whether an interface needs the worker. None: nobody knows yet.
+    pub fn needs_worker(&self) -> Option<bool> {
         self.serving.is_needed()
     }
 

@@ -24,6 +24,7 @@ const TICK_SHARE: u32 = 20;
 
 struct Signals {
     hangup: Signal,
+    child: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -37,6 +38,7 @@ pub async fn run<P: DataPlane>(
 ) -> std::io::Result<()> {
     let mut signals = Signals {
         hangup: signal(SignalKind::hangup())?,
+        child: signal(SignalKind::child())?,
         terminate: signal(SignalKind::terminate())?,
         interrupt: signal(SignalKind::interrupt())?,
     };
@@ -84,10 +86,13 @@ pub async fn run<P: DataPlane>(
                     notifier.passed(services, degraded);
                 }
             },
-            _ = sweep.tick() => {
-                daemon.sweep();
+            _ = sweep.tick() => if !daemon.sweep() {
                 continue;
-            }
+            },
+            // A worker that died is not waited for until the next sweep.
+            _ = signals.child.recv() => if !daemon.sweep() {
+                continue;
+            },
             _ = signals.hangup.recv() => {
                 notifier.reloading();
                 if let Some(filter) = daemon.reload() {

@@ -6,17 +6,21 @@ use std::num::{NonZeroU16, NonZeroU32};
 use lb_api::control::{Readiness, State, StoredDocument};
 use lb_api::wire::{
     BackendState, BackendStatus, Condition, ConditionStatus, DataPlane, InterfaceStatus, Path,
-    ReasonCount, Service, ServiceStatus, Status, TableUsage, Traffic, XdpMode,
+    ReasonCount, Service, ServiceStatus, Status, TableUsage, Traffic, WorkerStatus, XdpMode,
 };
 use lb_core::intent::Source;
 use lb_core::service::{Endpoint, ServiceKey, Share};
 use lb_core::status::{self, ProgrammedReason};
 use lb_core::tables::{BackendId, ServiceId};
+use lb_plane::attach;
 use lb_plane::attach::Mode;
 use lb_plane::netlink::RawFacts;
+use lb_plane::queues::QueueStatus;
 use lb_plane::stats::{self, Class, Totals, Usage};
 
 use crate::reconcile::Outcome;
+
+mod sockets;
 
 /// What surprises people, though it is meant to be so.
 const NOTES: [&str; 2] = [
@@ -34,6 +38,8 @@ pub struct Figures {
     pub backends: BTreeMap<BackendId, stats::Traffic>,
     /// Connections that limits and least connections count.
     pub loads: BTreeMap<BackendId, u64>,
+    /// Queues in user space that are wanted or served.
+    pub queues: Vec<QueueStatus>,
     /// How many source ports there are.
     pub source_ports: usize,
 }
@@ -53,6 +59,8 @@ pub struct Parts<'a> {
     pub warnings: &'a [String],
     /// Interfaces of the configuration file that an operator detached.
     pub detached: &'a BTreeSet<String>,
+    /// None: nobody wants one.
+    pub worker: Option<WorkerStatus>,
 }
 
 pub fn state(parts: &Parts) -> State {
@@ -98,7 +106,7 @@ pub fn state(parts: &Parts) -> State {
         notes: NOTES.map(str::to_owned).to_vec(),
         data_plane: data_plane(&parts.figures.totals),
         tables: tables(parts),
-        worker: None,
+        worker: parts.worker.clone(),
     };
     State {
         documents: parts.documents.clone(),
@@ -268,12 +276,25 @@ fn interfaces(parts: &Parts) -> Vec<InterfaceStatus> {
         if attachment.is_some() && !is_up && message.is_empty() {
             message = format!("attached, but the link is down: `ip link set {name} up`");
         }
+        let path = match attachment.map(|attachment| attachment.path) {
+            None => Path::None,
+            Some(attach::Path::Xdp) => Path::Xdp,
+            Some(attach::Path::AfXdp) => Path::AfXdp,
+        };
+        let slot = state.and_then(|state| state.slot);
+        let sockets = match vlan {
+            Some(_) => Vec::new(),
+            None => sockets::of(slot, &parts.figures.queues),
+        };
+        if path == Path::AfXdp && vlan.is_none() && message.is_empty() {
+            message = sockets::trouble(&sockets).unwrap_or_default();
+        }
         InterfaceStatus {
             name: (*name).clone(),
             ifindex: link.map_or(0, |link| link.ifindex),
             vlan: vlan.map(|vlan| vlan.tags.clone()),
             device: vlan.map(|vlan| vlan.device.clone()),
-            slot: state.and_then(|state| state.slot).map(|slot| slot.0),
+            slot: slot.map(|slot| slot.0),
             mode: match attachment.map(|attachment| attachment.mode) {
                 None => XdpMode::None,
                 Some(Mode::Native) => XdpMode::Native,
@@ -292,9 +313,10 @@ fn interfaces(parts: &Parts) -> Vec<InterfaceStatus> {
                 .or_else(|| link.and_then(|link| link.mac))
                 .map(|mac| mac.to_string())
                 .unwrap_or_default(),
-            path: Path::None,
-            why: Vec::new(),
-            sockets: Vec::new(),
+            path,
+            why: state.map(|state| state.why.clone()).unwrap_or_default(),
+            pending: state.is_some_and(|state| state.pending),
+            sockets,
             attached: attachment.is_some()
                 && is_up
                 && (vlan.is_none() || state.is_some_and(|state| state.slot.is_some())),
@@ -329,6 +351,8 @@ fn conditions(failure: Option<&str>) -> Vec<Condition> {
 fn warnings(parts: &Parts, interfaces: &[InterfaceStatus]) -> Vec<String> {
     let mut warnings = parts.warnings.to_vec();
     warnings.extend(parts.plane_failure.map(str::to_owned));
+    let worker = parts.worker.iter().map(|worker| worker.message.clone());
+    warnings.extend(worker.filter(|message| !message.is_empty()));
     let Some(outcome) = parts.outcome else {
         return warnings;
     };

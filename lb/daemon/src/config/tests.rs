@@ -429,3 +429,52 @@ fn the_comments_of_the_example_are_valid_when_they_are_taken_for_keys() {
     assert_eq!((config.interfaces.len(), config.document.len()), (1, 2));
     assert_eq!(config.vlans.len(), 1);
 }
+
+#[test]
+fn an_interface_has_a_datapath_and_the_worker_its_options() {
+    let text = "interfaces: [{name: eth0, datapath: afxdp, mode: native}, {name: eth1}]\n\
+        afxdp: {framesPerQueue: 2048, zeroCopy: [ice, eth1], busyPoll: true, tap: tap7, workers: external}\n";
+    let config = parse(text).unwrap();
+    assert_eq!(config.interfaces[0].how.datapath, wire::Datapath::AfXdp);
+    assert_eq!(config.interfaces[1].how, AttachAs::default());
+    let afxdp = &config.afxdp;
+    assert_eq!((afxdp.frames_per_queue, afxdp.tap.as_str()), (2048, "tap7"));
+    assert_eq!((afxdp.busy_poll, afxdp.workers), (true, Workers::External));
+    assert!(afxdp.is_zero_copy("eth1", None) && afxdp.is_zero_copy("eth0", Some("ice")));
+    assert!(!afxdp.is_zero_copy("eth0", Some("veth")));
+    assert_eq!(parse("").unwrap().afxdp, AfXdp::default());
+}
+
+#[test]
+fn the_tap_of_another_instance_is_another_one_and_no_longer_than_names_may_be() {
+    let tap = |instance: &str| parse(&format!("instance: {instance}\n")).unwrap().afxdp.tap;
+    assert_eq!(tap("loxid"), "loxid-tap");
+    let long = tap("an-instance-of-thirty-two-bytes-");
+    assert_ne!(long, tap("edge"));
+    assert!(is_interface_name(&long), "{long}");
+}
+
+#[test]
+fn what_the_worker_cannot_be_run_with_is_refused_with_its_place() {
+    let table = [
+        ("interfaces: [{name: eth0, datapath: dpdk}]\n", "dpdk"),
+        (
+            "afxdp: {framesPerQueue: 1000}\n",
+            "power of two from 256 to 65536",
+        ),
+        ("afxdp: {framesPerQueue: 131072}\n", "131072"),
+        ("afxdp: {framesPerQueue: 0}\n", "framesPerQueue: 0"),
+        ("afxdp: {zeroCopy: ['a/b']}\n", "afxdp.zeroCopy[0]"),
+        (
+            "afxdp: {tap: an-interface-name-that-is-long}\n",
+            "1 to 15 bytes",
+        ),
+        ("afxdp: {workers: 4}\n", "workers"),
+        ("afxdp: {queues: 4}\n", "queues"),
+    ];
+    for (text, said) in table {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.contains(said), "{text}: {error}");
+        assert!(error.contains(":1:"), "{text}: {error}");
+    }
+}

@@ -74,8 +74,8 @@ pub enum Climbed {
     /// It is as it should be.
     Kept,
     Attached(Attachment, Option<Warning>),
-    /// The worker is to bind its queues first: what it waits for.
-    Waiting(String),
+    /// The worker is to bind its queues first.
+    Waiting,
 }
 
 /// Why an interface is not forwarded as it was asked for.
@@ -123,8 +123,13 @@ impl Keeper {
             let bound = ground
                 .serving
                 .bound(slot, ifindex, ground.queues, ground.now);
-            !matches!(bound, Bound::Waiting(_)) || ground.now >= since + PATIENCE
+            !matches!(bound, Bound::Waiting(_)) || known.has_waited(since, ground.now)
         })
+    }
+
+    /// Whether any interface waits for the worker.
+    pub fn is_waiting(&self) -> bool {
+        self.known.values().any(|known| known.next.is_some())
     }
 
     /// Attaches what is wanted and there. What is attached without being wanted stays: taking it
@@ -179,7 +184,7 @@ impl Keeper {
                 );
             }
             match known.climb(plane, name, before, ground) {
-                Ok(Climbed::Kept | Climbed::Waiting(_)) => {}
+                Ok(Climbed::Kept | Climbed::Waiting) => {}
                 Ok(Climbed::Attached(attachment, warning)) => {
                     tracing::info!(interface = name, ifindex = attachment.ifindex, mode = %attachment.mode, path = %attachment.path, "attached");
                     for step in &known.state.why {
@@ -309,7 +314,7 @@ impl Known {
             if rung.path == Path::AfXdp && !is_served {
                 match self.wait(name, rung, ground) {
                     Bound::All => {}
-                    Bound::Waiting(what) => return Ok(Climbed::Waiting(what)),
+                    Bound::Waiting(_) => return Ok(Climbed::Waiting),
                     Bound::Failed(reason) => {
                         self.learned.afxdp = Err(reason);
                         continue;
@@ -383,9 +388,7 @@ impl Known {
             .serving
             .bound(slot, ifindex, ground.queues, ground.now);
         match bound {
-            Bound::Waiting(what)
-                if self.asked.datapath == Datapath::Auto && ground.now >= since + PATIENCE =>
-            {
+            Bound::Waiting(what) if self.has_waited(since, ground.now) => {
                 Bound::Failed(format!("within {} s, {what}", PATIENCE.as_secs()))
             }
             Bound::Waiting(what) => {
@@ -395,6 +398,11 @@ impl Known {
             }
             bound => bound,
         }
+    }
+
+    /// Somebody who asked for AF_XDP waits for as long as it takes.
+    fn has_waited(&self, since: Instant, now: Instant) -> bool {
+        self.asked.datapath == Datapath::Auto && now >= since + PATIENCE
     }
 
     fn arrived(&mut self, name: &str, attachment: Option<&Attachment>) {

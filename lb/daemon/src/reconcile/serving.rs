@@ -57,6 +57,8 @@ pub struct Device<'a> {
 
 #[derive(Default)]
 pub struct Serving {
+    /// Somebody has said what is wanted.
+    is_kept: bool,
     rows: BTreeMap<InterfaceSlot, (Rows, Instant)>,
 }
 
@@ -112,10 +114,11 @@ pub fn possible(queues: u32, options: &AfXdp, limit: Option<u64>) -> Result<(), 
 }
 
 impl Serving {
-    /// Whether any interface needs a worker.
-    pub fn is_needed(&self) -> bool {
+    /// Whether any interface needs a worker. None: nobody knows yet.
+    pub fn is_needed(&self) -> Option<bool> {
         let mut rows = self.rows.values();
-        rows.any(|(rows, _)| rows.wanted.part == Part::Serve)
+        let is_served = rows.any(|(rows, _)| rows.wanted.part == Part::Serve);
+        self.is_kept.then_some(is_served)
     }
 
     pub fn keep<P: DataPlane>(
@@ -124,6 +127,7 @@ impl Serving {
         wanted: &BTreeMap<InterfaceSlot, Rows>,
         now: Instant,
     ) {
+        self.is_kept = true;
         let left: BTreeSet<InterfaceSlot> = plane
             .queues()
             .iter()
@@ -215,3 +219,6 @@ pub fn failure(queue: u32, errno: u32) -> String {
     };
     format!("queue {queue} cannot be served: {}: {advice}", errno.desc())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use super::*;
 use crate::testing::{Boxed, document, put_link, take_link};
 
 mod groups;
+mod paths;
 mod vlans;
 
 struct World {
@@ -29,7 +30,7 @@ impl World {
                 .map(|name| (name.to_owned(), AttachAs::default()))
                 .into(),
             vlans: Vec::new(),
-            afxdp: crate::config::AfXdp::default(),
+            afxdp: AfXdp::default(),
             now: Instant::now(),
         }
     }
