@@ -30,6 +30,7 @@ mod config;
 pub mod kernel;
 mod kernel_side;
 mod links;
+mod loads;
 mod lock;
 pub mod multicast;
 pub mod netlink;

@@ -13,6 +13,7 @@ use lb_core::tables::{BackendId, BackendKey, HopId, Image, InterfaceSlot, RouteR
 use crate::codec::{EncodeError, arena, backend, bank, filter, hop, image, interface, service};
 use crate::config;
 use crate::kernel_side::KernelSide;
+use crate::loads::Loads;
 use crate::stats::Reader;
 use crate::sweep::{STEPS, Swept};
 use crate::workers::StuckWorker;
@@ -43,6 +44,7 @@ pub struct RegionPlane {
     sweep_line: u32,
     /// Packets may still read what a publication has replaced: nothing of it is written.
     is_unsettled: bool,
+    loads: Loads,
 }
 
 impl RegionPlane {
@@ -61,6 +63,7 @@ impl RegionPlane {
             kernel,
             sweep_line: 0,
             is_unsettled: false,
+            loads: Loads::default(),
         }
     }
 
@@ -267,12 +270,16 @@ impl Plane for RegionPlane {
 
     fn connections(&mut self) -> Result<BTreeMap<BackendId, u64>, PlaneError> {
         let mut counts = Vec::new();
+        let reader = self.reader();
+        let before = Loads::look(&self.regions, &reader);
         self.host.connections_by_backend(&mut counts);
         let used = (0..)
             .map(BackendId)
             .zip(counts)
-            .filter(|(_, count)| *count != 0);
-        Ok(used.collect())
+            .filter(|(_, count)| *count != 0)
+            .collect();
+        self.loads.mend(&self.regions, &reader, &before, &used);
+        Ok(used)
     }
 }
 
