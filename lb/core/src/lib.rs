@@ -10,6 +10,7 @@ pub mod arena;
 pub mod compile;
 pub mod facts;
 pub mod hash;
+pub mod health;
 pub mod intent;
 pub mod maglev;
 pub mod paths;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::addr::Prefix;
+use crate::health::Checks;
 
 mod check;
 mod ports;
@@ -127,6 +128,8 @@ pub struct Policy {
     pub last_hop: bool,
     pub mss_clamp: Option<MssClamp>,
     pub sources: Sources,
+    /// Checks of what is no backend are ignored.
+    pub checks: Checks,
 }
 
 /// One service of a document. `backends` may be empty. Made by `Service::new`; a document checks
@@ -211,6 +214,7 @@ impl Default for Policy {
             last_hop: false,
             mss_clamp: None,
             sources: Sources::default(),
+            checks: Checks::default(),
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum ProgrammedReason {
     NextHopUnresolved,
     /// There are backends with a weight, and none can be reached.
     NoUsableBackend,
+    /// Backends can be reached, and the checks of all of them fail.
+    NoHealthyBackend,
     /// A capacity of the plane is used up.
     LimitExceeded,
     /// Another source, earlier in order, has a port of the VIP and protocol in common.
@@ -51,8 +53,12 @@ pub struct BackendStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BackendState {
     Ready,
-    /// Weight 0: keeps its connections and takes no other.
+    /// Weight 0, or an operator drains it: keeps its connections and takes no other.
     Drained,
+    /// An operator forces it down: the same.
+    Disabled,
+    /// Its check fails: the same.
+    Down,
     /// The MAC address of its next hop is not known; it keeps its share meanwhile.
     Unresolved,
     NoRoute,
@@ -112,6 +118,7 @@ impl ProgrammedReason {
             Self::NoAttachedInterface => "NoAttachedInterface",
             Self::NextHopUnresolved => "NextHopUnresolved",
             Self::NoUsableBackend => "NoUsableBackend",
+            Self::NoHealthyBackend => "NoHealthyBackend",
             Self::LimitExceeded => "LimitExceeded",
             Self::Conflict => "Conflict",
         }
@@ -124,6 +131,8 @@ impl BackendState {
         match self {
             Self::Ready => "Ready",
             Self::Drained => "Drained",
+            Self::Disabled => "Disabled",
+            Self::Down => "Down",
             Self::Unresolved => "Unresolved",
             Self::NoRoute => "NoRoute",
             Self::NotAttached => "NotAttached",

@@ -570,3 +570,4 @@ fn drift_is_repaired_in_another_place() {
 }
 
 mod dual;
+mod standings;
