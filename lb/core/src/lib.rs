@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod addr;
+pub mod announce;
 pub mod arena;
 pub mod compile;
 pub mod facts;

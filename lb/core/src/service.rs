@@ -7,11 +7,13 @@ use std::num::{NonZeroU16, NonZeroU32};
 use crate::addr::Prefix;
 use crate::health::Checks;
 
+mod announce;
 mod check;
 mod ports;
 mod text;
 mod values;
 
+pub use announce::{Announce, AnnounceWhen, InterfaceName, InterfaceNameError};
 pub use check::{ServiceError, SourceList};
 pub use ports::{Ports, PortsError, PortsTextError};
 pub use values::{IdleTimeout, MaglevSize, MssClamp, Persist, ValueError, Weight};
@@ -130,6 +132,7 @@ pub struct Policy {
     pub sources: Sources,
     /// Checks of what is no backend are ignored.
     pub checks: Checks,
+    pub announce: Announce,
 }
 
 /// One service of a document. `backends` may be empty. Made by `Service::new`; a document checks
@@ -215,6 +218,7 @@ impl Default for Policy {
             mss_clamp: None,
             sources: Sources::default(),
             checks: Checks::default(),
+            announce: Announce::default(),
         }
     }
 }

@@ -12,7 +12,26 @@ pub struct ServiceStatus {
     /// Its row, if it has one.
     pub id: Option<ServiceId>,
     pub programmed: Condition,
+    pub announcing: Announcing,
     pub backends: BTreeMap<Endpoint, BackendStatus>,
+}
+
+/// Whether the appliance should speak for the service's VIP on links, because of this service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announcing {
+    /// The service does not ask for it.
+    Off,
+    NotProgrammed,
+    /// The box's own stack answers for its address.
+    OwnAddress,
+    /// The service asks for it only while a backend can take connections.
+    NoHealthyBackend,
+    Wanted {
+        /// A bit for each interface; none: nobody looks for the VIP on any, routers must know it.
+        slots: u64,
+        /// Interfaces that the service names and that are not there, or not attached.
+        missing: Vec<String>,
+    },
 }
 
 /// `Programmed`: packets for the service are forwarded as its document says.

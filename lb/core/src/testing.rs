@@ -290,20 +290,35 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         any::<bool>(),
         any::<(bool, bool)>(),
         any_sources(),
+        any_announce(),
     )
         .prop_map(
-            |(mode, selection, no_backend, last_hop, (persists, clamps), sources)| Policy {
-                mode,
-                selection,
-                persist: persists.then(|| Persist::new(600).unwrap()),
-                no_backend,
-                last_hop,
-                idle: None,
-                mss_clamp: clamps.then(|| MssClamp::new(1400).unwrap()),
-                sources,
-                checks: Checks::default(),
+            |(mode, selection, no_backend, last_hop, (persists, clamps), sources, announce)| {
+                Policy {
+                    mode,
+                    selection,
+                    persist: persists.then(|| Persist::new(600).unwrap()),
+                    no_backend,
+                    last_hop,
+                    idle: None,
+                    mss_clamp: clamps.then(|| MssClamp::new(1400).unwrap()),
+                    sources,
+                    checks: Checks::default(),
+                    announce,
+                }
             },
         )
+}
+
+/// Everywhere, on some interfaces (one of which is not there), or not at all.
+fn any_announce() -> impl Strategy<Value = Announce> {
+    let names = ["eth0", "eth1", "eth9"].map(|name| InterfaceName::new(name).unwrap());
+    let when = select(vec![AnnounceWhen::Always, AnnounceWhen::Healthy]);
+    let l2 = (subsequence(names.to_vec(), 0..=2), when).prop_map(|(interfaces, when)| {
+        let interfaces = interfaces.into_iter().collect();
+        Announce::L2 { interfaces, when }
+    });
+    prop_oneof![4 => l2, 1 => Just(Announce::None)]
 }
 
 fn backend_endpoints() -> Vec<Endpoint> {

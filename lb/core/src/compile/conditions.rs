@@ -34,6 +34,7 @@ pub(super) fn of(
     let mut status = ServiceStatus {
         id,
         programmed: programmed(),
+        announcing: Announcing::Off,
         backends,
     };
     status.programmed = match outcome {
