@@ -1,8 +1,12 @@
-//! A typed client of `/v1`, over the unix socket or plain HTTP.
+//! A typed client of `/v1`: over the unix socket, HTTP, or HTTPS with a token.
 
+pub mod contexts;
+mod credentials;
+mod event_stream;
 mod target;
 mod transport;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -13,12 +17,16 @@ use lb_core::service::{Endpoint, ServiceKey, Share};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::control::{Generation, Precondition};
+use crate::control::{Generation, Precondition, Terms};
 use crate::parse;
 use crate::wire::{
-    self, Applied, Attach, ConnectionsPage, Document, DocumentStatus, ErrorBody, InterfaceStatus,
-    List, Service, ServiceBackend, ServiceStatus, Status, service_path,
+    self, Applied, Attach, BackendDescription, Confirmation, ConnectionsPage, CreatedToken,
+    Document, DocumentStatus, ErrorBody, Event, EventId, EventKind, HistoryDetail, HistoryEntry,
+    InterfaceStatus, List, NewToken, OperatorState, Service, ServiceBackend, ServiceStatus,
+    SetOperatorState, Status, Token, service_path,
 };
+pub use credentials::{CredentialError, CredentialFiles, Credentials};
+pub use event_stream::Heard;
 pub use target::{Target, TargetError};
 use transport::{Answer, Transport};
 
@@ -59,6 +67,8 @@ pub struct ChangeOptions {
     pub precondition: Precondition,
     /// Only say what would change.
     pub dry_run: bool,
+    /// Of a document that is put, and of a rollback.
+    pub terms: Terms,
 }
 
 /// Which connections. Empty fields filter nothing.
@@ -87,7 +97,13 @@ impl Client {
 
     pub fn with_timeout(target: Target, timeout: Duration) -> Self {
         Self {
-            transport: Transport::new(target, timeout),
+            transport: Transport::new(target, timeout, Credentials::default()),
+        }
+    }
+
+    pub fn with_credentials(target: Target, credentials: Credentials) -> Self {
+        Self {
+            transport: Transport::new(target, TIMEOUT, credentials),
         }
     }
 
@@ -230,6 +246,28 @@ impl Client {
             .await
     }
 
+    /// A backend of a service, or of all that lead to it, with its last probes.
+    pub async fn describe_backend(
+        &self,
+        service: Option<&ServiceKey>,
+        endpoint: &Endpoint,
+    ) -> Result<List<BackendDescription>> {
+        self.get(&place_path(service, endpoint)).await
+    }
+
+    /// Drains, disables or enables a backend of a service, or of all.
+    pub async fn set_operator_state(
+        &self,
+        service: Option<&ServiceKey>,
+        endpoint: &Endpoint,
+        state: OperatorState,
+    ) -> Result<List<ServiceBackend>> {
+        let path = format!("{}/state", place_path(service, endpoint));
+        let body = json(&SetOperatorState { state });
+        let answer = self.send(Method::PUT, &path, &[], Some(body)).await?;
+        self.read(&answer)
+    }
+
     pub async fn interfaces(&self) -> Result<List<InterfaceStatus>> {
         self.get("/v1/interfaces").await
     }
@@ -249,9 +287,99 @@ impl Client {
             .map(|_| ())
     }
 
+    pub async fn tokens(&self) -> Result<List<Token>> {
+        self.get("/v1/tokens").await
+    }
+
+    /// Makes a token. The answer has its secret.
+    pub async fn create_token(&self, token: &NewToken) -> Result<CreatedToken> {
+        let body = Some(json(token));
+        let answer = self.send(Method::POST, "/v1/tokens", &[], body).await?;
+        self.read(&answer)
+    }
+
+    pub async fn revoke_token(&self, name: &str) -> Result<()> {
+        let path = format!("/v1/tokens/{}", escape(name));
+        self.send(Method::DELETE, &path, &[], None).await.map(drop)
+    }
+
     pub async fn connections(&self, request: &ConnectionsRequest) -> Result<ConnectionsPage> {
         self.get(&format!("/v1/connections{}", query(request)))
             .await
+    }
+
+    /// Generations that are kept, newest first: of one document, or of all.
+    pub async fn history(&self, source: Option<&Source>) -> Result<List<HistoryEntry>> {
+        let source = source.map(|source| format!("?source={}", escape(&source.to_string())));
+        self.get(&format!("/v1/history{}", source.unwrap_or_default()))
+            .await
+    }
+
+    /// One of them with its contents.
+    pub async fn generation(&self, generation: u64) -> Result<HistoryDetail> {
+        self.get(&format!("/v1/history/{generation}")).await
+    }
+
+    /// Makes an earlier generation's contents the document again.
+    pub async fn rollback(&self, generation: u64, options: &ChangeOptions) -> Result<Applied> {
+        let path = format!("/v1/history/{generation}/rollback");
+        self.change(Method::POST, &path, None, options).await
+    }
+
+    /// Keeps the change that waits to be confirmed; with a generation, no other than that.
+    pub async fn confirm(&self, generation: Option<u64>) -> Result<Confirmation> {
+        let headers = waiting(generation);
+        let answer = self
+            .send(Method::POST, "/v1/confirmation", &headers, None)
+            .await?;
+        self.read(&answer)
+    }
+
+    /// Takes it back.
+    pub async fn revert(&self, generation: Option<u64>) -> Result<Applied> {
+        let headers = waiting(generation);
+        let answer = self
+            .send(Method::DELETE, "/v1/confirmation", &headers, None)
+            .await?;
+        self.read(&answer)
+    }
+
+    /// Events that are kept, oldest first; no kinds are all kinds.
+    pub async fn events(&self, kinds: &[EventKind]) -> Result<List<Event>> {
+        self.get(&format!("/v1/events{}", of_kinds(kinds))).await
+    }
+
+    /// Hears events as they happen: those that are kept after `since` first. Ends when `hear`
+    /// breaks, or with the connection: who wants to go on asks again, with the id heard last.
+    pub async fn listen(
+        &self,
+        kinds: &[EventKind],
+        since: Option<EventId>,
+        hear: impl FnMut(Heard) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut request = Request::builder()
+            .method(Method::GET)
+            .uri(format!("/v1/events{}", of_kinds(kinds)))
+            .header("host", self.target().host())
+            .header("accept", "text/event-stream");
+        if let Some(since) = since {
+            request = request.header("last-event-id", since.to_string());
+        }
+        let request = request
+            .body(Full::default())
+            .map_err(|error| self.foreign(error))?;
+        let mut stream = event_stream::EventStream::new(hear);
+        let answer = self
+            .transport
+            .stream(request, |bytes| stream.push(bytes))
+            .await?;
+        if answer.status >= 300 {
+            return Err(self.refusal(&answer));
+        }
+        match stream.problem() {
+            Some(problem) => Err(self.foreign(problem)),
+            None => Ok(()),
+        }
     }
 
     pub async fn status(&self) -> Result<Status> {
@@ -285,10 +413,7 @@ impl Client {
         body: Option<Bytes>,
         options: &ChangeOptions,
     ) -> Result<Applied> {
-        let path = match options.dry_run {
-            true => format!("{path}?dryRun=true"),
-            false => path.to_owned(),
-        };
+        let path = format!("{path}{}", terms_query(options));
         let headers = precondition(&options.precondition);
         let answer = self.send(method, &path, headers.as_slice(), body).await?;
         self.read(&answer)
@@ -318,15 +443,17 @@ impl Client {
         if answer.status < 300 {
             return Ok(answer);
         }
+        Err(self.refusal(&answer))
+    }
+
+    fn refusal(&self, answer: &Answer) -> ClientError {
         match parse::json::<wire::ErrorEnvelope>(&answer.body) {
-            Ok(envelope) => Err(ApiError {
+            Ok(envelope) => ApiError {
                 status: answer.status,
                 error: Box::new(envelope.error),
             }
-            .into()),
-            Err(_) => {
-                Err(self.foreign(format!("status {} without an error's body", answer.status)))
-            }
+            .into(),
+            Err(_) => self.foreign(format!("status {} without an error's body", answer.status)),
         }
     }
 
@@ -354,6 +481,18 @@ fn backend_path(key: &ServiceKey, endpoint: &Endpoint) -> String {
     format!("{}/backends/{}/{port}", service_path(key), endpoint.addr)
 }
 
+/// Of a backend in a service, or in all.
+fn place_path(service: Option<&ServiceKey>, endpoint: &Endpoint) -> String {
+    match service {
+        Some(key) => backend_path(key, endpoint),
+        None => {
+            let port = endpoint.port.map(|port| port.to_string());
+            let port = port.unwrap_or_else(|| "*".to_owned());
+            format!("/v1/backends/{}/{port}", endpoint.addr)
+        }
+    }
+}
+
 fn json<T: Serialize>(value: &T) -> Bytes {
     serde_json::to_vec(value)
         .expect("wire types have string keys and write to memory")
@@ -372,6 +511,36 @@ fn precondition(precondition: &Precondition) -> Option<(&'static str, String)> {
                 .collect();
             Some(("if-match", tags.join(", ")))
         }
+    }
+}
+
+fn terms_query(options: &ChangeOptions) -> String {
+    let terms = &options.terms;
+    let comment = terms.comment.as_ref();
+    let pairs = [
+        options.dry_run.then(|| "dryRun=true".to_owned()),
+        terms
+            .confirm
+            .map(|span| format!("confirm={}", span.as_secs())),
+        comment.map(|comment| format!("comment={}", escape(comment.as_str()))),
+    ];
+    let pairs: Vec<String> = pairs.into_iter().flatten().collect();
+    match pairs.is_empty() {
+        true => String::new(),
+        false => format!("?{}", pairs.join("&")),
+    }
+}
+
+fn waiting(generation: Option<u64>) -> Vec<(&'static str, String)> {
+    let tag = |generation| ("if-match", format!("\"{generation}\""));
+    generation.map(tag).into_iter().collect()
+}
+
+fn of_kinds(kinds: &[EventKind]) -> String {
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    match words.is_empty() {
+        true => String::new(),
+        false => format!("?kind={}", words.join(",")),
     }
 }
 

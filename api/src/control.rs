@@ -12,15 +12,20 @@ use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use lb_core::health::OperatorState;
 use lb_core::intent::{Document, Source};
-use lb_core::service::{Protocol, ServiceKey};
+use lb_core::service::{Endpoint, Protocol, ServiceKey};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::edit::Edit;
+use crate::events::EventLog;
+use crate::token::{Secret, Token, Tokens};
 use crate::wire::{
-    Applied, AttachAs, Connection, ConnectionState, InterfaceStatus, Invalid, ServiceStatus, Status,
+    Applied, AttachAs, BackendDescription, Comment, Confirmation, Connection, ConnectionState,
+    HistoryDetail, HistoryEntry, InterfaceStatus, Invalid, NewToken, Problem, ServiceBackend,
+    ServiceStatus, Status, Timestamp,
 };
 
 /// Commands that wait for the loop at most; more are refused as unavailable.
@@ -44,6 +49,7 @@ pub enum Command {
         document: Document,
         precondition: Precondition,
         dry_run: bool,
+        terms: Terms,
         actor: Actor,
         reply: Reply<Applied>,
     },
@@ -76,9 +82,62 @@ pub enum Command {
         actor: Actor,
         reply: Reply<()>,
     },
+    /// Makes an earlier generation's contents its document again, as a generation of its own.
+    Rollback {
+        generation: Generation,
+        /// Of the document.
+        precondition: Precondition,
+        dry_run: bool,
+        terms: Terms,
+        actor: Actor,
+        reply: Reply<Applied>,
+    },
+    HistoryDetail {
+        generation: Generation,
+        reply: Reply<HistoryDetail>,
+    },
+    /// Keeps the change that waits to be confirmed; a conflict if none does.
+    Confirm {
+        precondition: Precondition,
+        actor: Actor,
+        reply: Reply<Confirmation>,
+    },
+    /// Takes it back without waiting for its deadline.
+    Revert {
+        precondition: Precondition,
+        actor: Actor,
+        reply: Reply<Applied>,
+    },
     Connections {
         query: ConnectionsQuery,
         reply: Reply<ConnectionsFound>,
+    },
+    /// A conflict if one of that name is there. `token` was checked.
+    CreateToken {
+        token: NewToken,
+        actor: Actor,
+        reply: Reply<(Secret, Arc<Token>)>,
+    },
+    /// `NotFound` if there is none.
+    RevokeToken {
+        name: String,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    /// A backend in a service, or in all that lead to it; `NotFound` if it is in none.
+    DescribeBackends {
+        service: Option<ServiceKey>,
+        endpoint: Endpoint,
+        reply: Reply<Vec<BackendDescription>>,
+    },
+    /// The same, of what an operator says of it. Whom something is said of may be enabled though
+    /// no service has it.
+    SetOperatorState {
+        service: Option<ServiceKey>,
+        endpoint: Endpoint,
+        state: OperatorState,
+        actor: Actor,
+        reply: Reply<Vec<ServiceBackend>>,
     },
     /// In the text format of Prometheus.
     Metrics { reply: Reply<String> },
@@ -92,6 +151,14 @@ impl fmt::Display for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// How a change is remembered, and whether it stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub comment: Option<Comment>,
+    /// It reverts after this time unless it is confirmed.
+    pub confirm: Option<Duration>,
 }
 
 /// What must be so for a change to be made (RFC 9110, 13.1).
@@ -127,7 +194,7 @@ impl Precondition {
 /// Who asks for a change: for the audit line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// `uid 0`, or `anyone` over TCP.
+    /// `root (uid 0)`, `token NAME`, `certificate SUBJECT`, or `anyone` over TCP.
     pub who: String,
     /// `unix`, or the peer's address.
     pub from: String,
@@ -183,7 +250,10 @@ pub struct State {
     pub services: Vec<ServiceStatus>,
     /// In the order of names.
     pub interfaces: Vec<InterfaceStatus>,
+    /// Generations that are kept, newest first.
+    pub history: Arc<Vec<HistoryEntry>>,
     pub status: Status,
+    pub tokens: Arc<Tokens>,
     pub readiness: Readiness,
 }
 
@@ -217,6 +287,12 @@ pub enum ControlError {
     /// 404. `what`: `document kube/prod`, `service 20.20.20.1:2020/tcp`, `interface eth7`.
     #[error("there is no {what}")]
     NotFound { what: String },
+    /// 404, where a value names something that is gone.
+    #[error("{0}")]
+    Gone(Problem),
+    /// 409, where a value can't be what it is just then.
+    #[error("{0}")]
+    Blocked(Problem),
     /// 409
     #[error("{message}; {remedy}")]
     Conflict { message: String, remedy: String },
@@ -248,6 +324,7 @@ fn precondition(current: &Option<Generation>) -> String {
 pub struct ControlHandle {
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<Arc<State>>,
+    events: Arc<EventLog>,
 }
 
 /// The daemon's end of the seam.
@@ -255,21 +332,25 @@ pub struct ControlHandle {
 pub struct ControlSeat {
     pub commands: mpsc::Receiver<Command>,
     pub state: watch::Sender<Arc<State>>,
+    pub events: Arc<EventLog>,
 }
 
 /// Both ends. The state is empty and not ready until the daemon publishes one.
 pub fn channel() -> (ControlHandle, ControlSeat) {
     let (command_sender, command_receiver) = mpsc::channel(COMMANDS_MAX);
     let (state_sender, state_receiver) = watch::channel(Arc::new(State::default()));
+    let events = Arc::new(EventLog::new(Timestamp::of(SystemTime::now()).0));
     let handle = ControlHandle {
         commands: command_sender,
         state: state_receiver,
+        events: events.clone(),
     };
     (
         handle,
         ControlSeat {
             commands: command_receiver,
             state: state_sender,
+            events,
         },
     )
 }
@@ -278,6 +359,11 @@ impl ControlHandle {
     /// The snapshot published last.
     pub fn state(&self) -> Arc<State> {
         self.state.borrow().clone()
+    }
+
+    /// What happened.
+    pub fn events(&self) -> Arc<EventLog> {
+        self.events.clone()
     }
 
     /// The daemon's end is gone.

@@ -6,6 +6,8 @@
 //!   UTF-8 are errors with a place.
 //! - [`control`]: the seam to the daemon: commands with a reply each, and a snapshot to read.
 //! - [`server`]: the routes, who may use them, and the sockets.
+//! - [`events`]: the last events, in memory.
+//! - [`token`]: what clients from the network prove themselves with.
 //! - [`client`]: the same from the other side.
 //! - [`edit`]: the fine-grained verbs, as pure edits of the document `api`.
 #![forbid(unsafe_code)]
@@ -13,6 +15,12 @@
 pub mod client;
 pub mod control;
 pub mod edit;
+pub mod events;
 pub mod parse;
+mod private_file;
+pub mod role;
 pub mod server;
+#[cfg(test)]
+mod testing;
+pub mod token;
 pub mod wire;

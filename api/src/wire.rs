@@ -1,17 +1,28 @@
 //! The types of `/v1`: camelCase keys, unknown keys refused, units in each field's text.
 
+mod announce;
 mod change;
+mod check;
 mod connection;
 mod convert;
 mod document;
 mod error;
+mod event;
+mod history;
 mod interface;
 mod invalid;
 mod list;
 mod service;
 mod status;
+mod time;
+mod token;
 
+pub use announce::{Announce, AnnounceState, AnnounceWhen, Announcement};
 pub use change::{Applied, Change, ChangeKind, changes};
+pub use check::{
+    BackendDescription, Check, Health, OperatorState, ProbeResult, ProbeStatus, SetOperatorState,
+    Verdict,
+};
 pub use connection::{Connection, ConnectionState, ConnectionsPage};
 pub(crate) use convert::edit_problems;
 pub use convert::{
@@ -19,6 +30,11 @@ pub use convert::{
 };
 pub use document::{Backend, Document, Mode, NoBackend, Protocol, Select, Service};
 pub use error::{ErrorBody, ErrorDetail, ErrorEnvelope};
+pub use event::{Event, EventGap, EventId, EventIdError, EventKind, Severity};
+pub use history::{
+    CONFIRM_MAX, Comment, Confirmation, HistoryAction, HistoryDetail, HistoryEntry, confirm_span,
+    summary,
+};
 pub use interface::{
     Attach, AttachAs, AttachMode, Datapath, InterfaceStatus, Path, Socket, SocketState, XdpMode,
 };
@@ -29,3 +45,5 @@ pub use service::{
     Traffic,
 };
 pub use status::{DataPlane, DocumentStatus, ReasonCount, Status, TableUsage, WorkerStatus};
+pub use time::{Timestamp, TimestampError, parse_span};
+pub use token::{CreatedToken, NewToken, Role, Token, token_name};

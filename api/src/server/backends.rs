@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::failure::Answer;
-use super::identity::Admin;
+use super::identity::Caller;
 use super::params::Params;
 use super::precondition::When;
 use super::segments::{InBackend, InService};
@@ -61,7 +61,7 @@ pub(super) async fn of_service(
         (status = 422, body = ErrorEnvelope)))]
 pub(super) async fn put(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     InBackend(service, endpoint): InBackend,
     mut params: Params,
     When(precondition): When,
@@ -96,7 +96,7 @@ pub(super) async fn put(
         (status = 412, body = ErrorEnvelope)))]
 pub(super) async fn delete(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     InBackend(service, endpoint): InBackend,
     mut params: Params,
     When(precondition): When,

@@ -6,13 +6,16 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use lb_core::intent::{self, Source};
 
+use super::audit::Done;
 use super::failure::{Answer, Failure};
-use super::identity::{Admin, Role, identity};
+use super::history::terms;
+use super::identity::{Caller, identity};
 use super::params::Params;
 use super::precondition::{When, etag};
 use super::segments::InSource;
 use super::{BODY_BYTES_MAX, Context, DOCUMENT_BYTES_MAX, body};
-use crate::control::{Actor, Command, ControlError, Precondition};
+use crate::control::{Actor, Command, ControlError, Precondition, Terms};
+use crate::role::Role;
 use crate::wire::{Applied, Document, DocumentStatus, ErrorEnvelope, List};
 
 /// Every document that is there, in the order of precedence.
@@ -57,6 +60,8 @@ pub(super) async fn read(
     params(
         ("source" = String, Path, description = "`api`, `kube/NAME` or `NAME`"),
         ("dryRun" = Option<bool>, Query, description = "only say what would change"),
+        ("confirm" = Option<u64>, Query, description = "seconds, 1 to 86400, after which it reverts unless it is confirmed"),
+        ("comment" = Option<String>, Query, description = "what the history says of it: a line of at most 256 bytes"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the document as it was read, or `*`"),
         ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is none"),
     ),
@@ -69,20 +74,24 @@ pub(super) async fn read(
         (status = 507, body = ErrorEnvelope)))]
 pub(super) async fn put(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     InSource(source): InSource,
     mut params: Params,
     When(precondition): When,
     request: Request,
 ) -> Answer<Response> {
     let dry_run = params.take_flag("dryRun")?;
+    let terms = terms(&mut params)?;
     params.finish()?;
     changeable(&source)?;
     replace(
         &context,
         source,
-        precondition,
-        dry_run,
+        How {
+            precondition,
+            dry_run,
+            terms,
+        },
         actor,
         request,
         DOCUMENT_BYTES_MAX,
@@ -108,7 +117,7 @@ pub(super) async fn diff(
     let (parts, body) = request.into_parts();
     let identity = identity(&parts)?;
     let bytes_max = match identity.role {
-        Some(Role::Admin) => DOCUMENT_BYTES_MAX,
+        Some(Role::Operator | Role::Admin) => DOCUMENT_BYTES_MAX,
         _ => BODY_BYTES_MAX,
     };
     let actor = identity.actor.clone();
@@ -116,8 +125,11 @@ pub(super) async fn diff(
     replace(
         &context,
         source,
-        precondition,
-        true,
+        How {
+            precondition,
+            dry_run: true,
+            terms: Terms::default(),
+        },
         actor,
         request,
         bytes_max,
@@ -137,11 +149,11 @@ pub(super) async fn diff(
         (status = 412, body = ErrorEnvelope), (status = 507, body = ErrorEnvelope)))]
 pub(super) async fn delete(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     InSource(source): InSource,
     mut params: Params,
     When(precondition): When,
-) -> Answer<Json<Applied>> {
+) -> Answer<Response> {
     let dry_run = params.take_flag("dryRun")?;
     params.finish()?;
     changeable(&source)?;
@@ -152,14 +164,20 @@ pub(super) async fn delete(
         actor,
         reply,
     };
-    Ok(Json(context.control.call(command).await?))
+    Ok(told(context.control.call(command).await?))
+}
+
+/// How a document is to be replaced.
+struct How {
+    precondition: Precondition,
+    dry_run: bool,
+    terms: Terms,
 }
 
 async fn replace(
     context: &Context,
     source: Source,
-    precondition: Precondition,
-    dry_run: bool,
+    how: How,
     actor: Actor,
     request: Request,
     bytes_max: usize,
@@ -170,17 +188,24 @@ async fn replace(
     let command = |reply| Command::PutDocument {
         source,
         document,
-        precondition,
-        dry_run,
+        precondition: how.precondition,
+        dry_run: how.dry_run,
+        terms: how.terms,
         actor,
         reply,
     };
     Ok(applied(context.control.call(command).await?))
 }
 
+/// The answer to a change after which there is no document to have an ETag.
+pub(super) fn told(applied: Applied) -> Response {
+    Done::applied(&applied).on(Json(applied).into_response())
+}
+
 /// The answer to a change, with the document's ETag.
 pub(super) fn applied(applied: Applied) -> Response {
-    ([(header::ETAG, etag(applied.generation))], Json(applied)).into_response()
+    let done = Done::applied(&applied);
+    done.on(([(header::ETAG, etag(applied.generation))], Json(applied)).into_response())
 }
 
 fn changeable(source: &Source) -> Answer<()> {

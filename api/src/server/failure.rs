@@ -1,7 +1,7 @@
 //! Every answer that is not a success.
 
 use axum::Json;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::control::ControlError;
@@ -13,6 +13,7 @@ use crate::wire::{ErrorBody, ErrorDetail, ErrorEnvelope, Invalid, Problem};
 pub(super) struct Failure {
     status: StatusCode,
     body: Box<ErrorBody>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 pub(super) type Answer<T> = Result<T, Failure>;
@@ -22,7 +23,30 @@ impl Failure {
         Self {
             status,
             body: Box::new(ErrorBody::new(code, message)),
+            header: None,
         }
+    }
+
+    /// 401: without credentials, or with ones that are worth nothing.
+    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
+        let challenge = HeaderValue::from_static("Bearer realm=\"loxid\"");
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+            .header(header::WWW_AUTHENTICATE, challenge)
+            .field("Authorization")
+    }
+
+    /// 429
+    pub(super) fn too_many(wait: std::time::Duration) -> Self {
+        let seconds = (wait.as_secs_f64().ceil() as u64).max(1);
+        let message = "this client asks for too much";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+            .header(header::RETRY_AFTER, seconds.into())
+            .remedy(format!("wait {seconds} s, as Retry-After says"))
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
     }
 
     /// What cannot be read at all, such as a header: 400.
@@ -57,6 +81,13 @@ impl Failure {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
+    fn with_problem(status: StatusCode, code: &str, problem: Problem) -> Self {
+        let failure = Self::new(status, code, problem.message)
+            .field(problem.field)
+            .rule(problem.rule);
+        failure.remedy(problem.remedy.unwrap_or_default())
+    }
+
     pub(super) fn field(mut self, field: impl Into<String>) -> Self {
         self.body.field = some(field.into());
         self
@@ -77,6 +108,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let envelope = ErrorEnvelope { error: *self.body };
         let mut response = (self.status, Json(envelope)).into_response();
+        response.headers_mut().extend(self.header);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()
@@ -121,6 +153,7 @@ impl From<Invalid> for Failure {
         Self {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             body: Box::new(body),
+            header: None,
         }
     }
 }
@@ -130,6 +163,12 @@ impl From<ControlError> for Failure {
         match error {
             ControlError::Invalid(invalid) => invalid.into(),
             ControlError::NotFound { what } => Self::not_found(what),
+            ControlError::Gone(problem) => {
+                Self::with_problem(StatusCode::NOT_FOUND, "not_found", problem)
+            }
+            ControlError::Blocked(problem) => {
+                Self::with_problem(StatusCode::CONFLICT, "conflict", problem)
+            }
             ControlError::Conflict { message, remedy } => {
                 Self::new(StatusCode::CONFLICT, "conflict", message).remedy(remedy)
             }

@@ -1,7 +1,8 @@
-//! Who asks: peer credentials over the unix socket, the listener's role over TCP.
+//! Who asks: peer credentials over the unix socket, a token, a client's certificate, or else the
+//! listener's role.
 
 use std::ffi::CString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -9,15 +10,8 @@ use nix::unistd::{Gid, Group, Uid, User, geteuid, getgrouplist};
 
 use super::failure::Failure;
 use crate::control::Actor;
-
-/// What somebody may do. The order is power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Look and change.
-    Admin,
-}
+use crate::role::Role;
+use crate::token::Token;
 
 /// Who sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +21,35 @@ pub struct Identity {
     pub actor: Actor,
     /// What to do for a greater role: the end of a refusal.
     pub remedy: &'static str,
-    /// Over TCP browsers can be made to ask: Host and Origin must be loopback.
-    pub from_network: bool,
+    pub peer: Peer,
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// The user's id.
+    Unix(u32),
+    /// In the clear, which is for loopback only: browsers can be made to ask, so Host and Origin
+    /// must be loopback.
+    Loopback(SocketAddr),
+    Tls(SocketAddr),
+}
+
+/// Whom limits are for: a user of this box, an IPv4 address, or an IPv6 network of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Client {
+    User(u32),
+    V4(Ipv4Addr),
+    V6(u64),
+}
+
+impl Client {
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => Self::V6((u128::from(address) >> 64) as u64),
+        }
+    }
 }
 
 /// The groups that have a role on the unix socket.
@@ -50,13 +71,13 @@ impl Default for UnixGroups {
 impl Identity {
     /// Root and the daemon's own user are admins; others have the role of their groups.
     pub fn of_peer(uid: u32, gid: u32, groups: &UnixGroups) -> Self {
-        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        let user = User::from_uid(uid).ok().flatten();
+        let (user_id, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        let user = User::from_uid(user_id).ok().flatten();
         let who = match &user {
             Some(user) => format!("{} (uid {uid})", user.name),
             None => format!("uid {uid}"),
         };
-        let role = match uid.is_root() || uid == geteuid() {
+        let role = match user_id.is_root() || user_id == geteuid() {
             true => Some(Role::Admin),
             false => role_of_groups(&member_of(user.as_ref(), gid), groups),
         };
@@ -67,20 +88,66 @@ impl Identity {
                 from: "unix".into(),
             },
             remedy: "be root, or a member of the group loxid-admin (changes) or loxid (looking)",
-            from_network: false,
+            peer: Peer::Unix(uid),
         }
     }
 
     /// Anybody who can connect has the listener's role.
-    pub fn of_network(peer: SocketAddr, role: Role) -> Self {
+    pub fn of_loopback(peer: SocketAddr, role: Role) -> Self {
         Self {
             role: Some(role),
             actor: Actor {
                 who: "anyone".into(),
                 from: peer.to_string(),
             },
-            remedy: "use the unix socket, or set `loopbackRole: admin` in the configuration file",
-            from_network: true,
+            remedy: "use the unix socket, or a token, or set `loopbackRole: admin` in the configuration file",
+            peer: Peer::Loopback(peer),
+        }
+    }
+
+    /// Nobody has a role without a token, but for holders of a certificate that the listener
+    /// trusts: its subject, and their role.
+    pub fn of_tls(peer: SocketAddr, certificate: Option<(String, Role)>) -> Self {
+        let (who, role) = match certificate {
+            Some((subject, role)) => (format!("certificate {subject}"), Some(role)),
+            None => ("anyone".to_owned(), None),
+        };
+        Self {
+            role,
+            actor: Actor {
+                who,
+                from: peer.to_string(),
+            },
+            remedy: "show a token (loxictl --token-file FILE); `loxictl token create` on the box makes one",
+            peer: Peer::Tls(peer),
+        }
+    }
+
+    /// The same, having shown a token: who they are, and what they may do, is the token's.
+    pub(super) fn with_token(self, token: &Token) -> Self {
+        Self {
+            role: Some(token.role),
+            actor: Actor {
+                who: format!("token {}", token.name),
+                ..self.actor
+            },
+            remedy: "use a token with that role; `loxictl token create` on the box makes one",
+            peer: self.peer,
+        }
+    }
+
+    /// None: no limits are for admins of this box, over its socket.
+    pub(super) fn limited(&self) -> Option<Client> {
+        match self.peer {
+            Peer::Unix(_) if self.role == Some(Role::Admin) => None,
+            _ => Some(self.client()),
+        }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        match self.peer {
+            Peer::Unix(uid) => Client::User(uid),
+            Peer::Loopback(peer) | Peer::Tls(peer) => Client::of(peer.ip()),
         }
     }
 }
@@ -103,25 +170,18 @@ fn role_of_groups(member_of: &[Gid], groups: &UnixGroups) -> Option<Role> {
     is_member(&groups.viewer).then_some(Role::Viewer)
 }
 
-/// Extracted by routes that change something: refuses everybody else before the body is read.
-pub(super) struct Admin(pub(super) Actor);
+/// Extracted by routes that change something. That they may was decided by `rights`.
+pub(super) struct Caller(pub(super) Actor);
 
-impl<S: Sync> FromRequestParts<S> for Admin {
+impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let identity = identity(parts)?;
-        if identity.role == Some(Role::Admin) {
-            return Ok(Self(identity.actor.clone()));
-        }
-        let message = format!("{} may look, but not change anything", identity.actor);
-        Err(Failure::forbidden(message)
-            .rule("changes need the role admin")
-            .remedy(identity.remedy))
+        identity(parts).map(|identity| Self(identity.actor.clone()))
     }
 }
 
-/// The identity that the listener put into the request.
+/// The identity that `access` put into the request.
 pub(super) fn identity(parts: &Parts) -> Result<&Identity, Failure> {
     let identity = parts.extensions.get::<Identity>();
     identity.ok_or_else(|| Failure::forbidden("it is not known who asks"))

@@ -3,9 +3,11 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 
+use super::audit::Done;
 use super::failure::Answer;
-use super::identity::Admin;
+use super::identity::Caller;
 use super::params::Params;
 use super::segments::InInterface;
 use super::{Context, body};
@@ -31,10 +33,10 @@ pub(super) async fn list(
         (status = 409, body = ErrorEnvelope), (status = 422, body = ErrorEnvelope)))]
 pub(super) async fn attach(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     params: Params,
     request: Request,
-) -> Answer<Json<InterfaceStatus>> {
+) -> Answer<Response> {
     params.finish()?;
     let Attach {
         name,
@@ -48,7 +50,9 @@ pub(super) async fn attach(
         actor,
         reply,
     };
-    Ok(Json(context.control.call(command).await?))
+    let status: InterfaceStatus = context.control.call(command).await?;
+    let done = Done::text(format!("{} attached", status.name));
+    Ok(done.on(Json(status).into_response()))
 }
 
 /// Takes the forwarding program off an interface.
@@ -58,11 +62,12 @@ pub(super) async fn attach(
         (status = 404, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope)))]
 pub(super) async fn detach(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     InInterface(interface): InInterface,
     params: Params,
-) -> Answer<StatusCode> {
+) -> Answer<Response> {
     params.finish()?;
+    let done = Done::text(format!("{interface} detached"));
     context
         .control
         .call(|reply| Command::Detach {
@@ -71,5 +76,5 @@ pub(super) async fn detach(
             reply,
         })
         .await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(done.on(StatusCode::NO_CONTENT.into_response()))
 }

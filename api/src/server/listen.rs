@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::pin::Pin;
@@ -20,46 +21,32 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::identity::{Identity, Role, UnixGroups};
+use super::identity::{Identity, UnixGroups};
+use super::limits::Limits;
+use super::tls::Tls;
+use crate::role::Role;
 
 /// A connection being served: ends when it is closed. To be spawned.
 pub type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What one client may take of the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections at once, of each listener: no listener's clients lock out another's.
-    pub connections: usize,
-    /// From a connection's first byte, or from the answer before, to the end of a request's head.
-    pub header: Duration,
-    /// Age of a connection at which it is closed.
-    pub connection: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 512,
-            header: Duration::from_secs(10),
-            connection: Duration::from_secs(600),
-        }
-    }
-}
 
 /// Where requests come from, and what that says of who sends them.
 #[derive(Debug)]
 pub enum Listener {
     /// Peers have the role of their credentials.
     Unix(UnixListener, UnixGroups),
-    /// Peers have this role.
+    /// In the clear: on loopback only. Peers have this role.
     Tcp(TcpListener, Role),
+    /// Peers have the role of their token or certificate.
+    Tls(TcpListener, Arc<Tls>),
 }
 
 enum Accepted {
     Unix(UnixStream, Identity),
     Tcp(TcpStream, Identity),
+    Tls(TcpStream, SocketAddr, Arc<Tls>),
 }
 
 /// A unix socket of mode 0660 and, if given, of a group. It takes the place of what is at `path`
@@ -132,6 +119,16 @@ async fn accept_all(
                     permit,
                 )));
             }
+            Ok(Accepted::Tls(stream, peer, tls)) => {
+                spawn(Box::pin(tls_connection(
+                    stream,
+                    peer,
+                    tls,
+                    router.clone(),
+                    limits,
+                    permit,
+                )));
+            }
             Err(error) => {
                 // Out of descriptors, most of the time: those that are open end by themselves.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -152,9 +149,33 @@ async fn accept(listener: &Listener) -> io::Result<Accepted> {
         Listener::Tcp(listener, role) => {
             let (stream, peer) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            Ok(Accepted::Tcp(stream, Identity::of_network(peer, *role)))
+            Ok(Accepted::Tcp(stream, Identity::of_loopback(peer, *role)))
+        }
+        Listener::Tls(listener, tls) => {
+            let (stream, peer) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            Ok(Accepted::Tls(stream, peer, tls.clone()))
         }
     }
+}
+
+async fn tls_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Arc<Tls>,
+    router: Router,
+    limits: Limits,
+    permit: OwnedSemaphorePermit,
+) {
+    let handshake = TlsAcceptor::from(tls.config()).accept(stream);
+    let stream = match tokio::time::timeout(limits.header, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "no TLS connection"),
+        Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
+    };
+    let certificate = tls.client(stream.get_ref().1.peer_certificates());
+    let identity = Identity::of_tls(peer, certificate);
+    connection(stream, identity, router, limits, permit).await;
 }
 
 async fn connection<S>(

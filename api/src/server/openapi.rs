@@ -3,14 +3,19 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{backends, connections, documents, health, interfaces, services};
+use super::{
+    backends, confirm, connections, documents, events, health, history, interfaces, services,
+    states, tokens,
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "loxid",
-        description = "Management of a layer-4 load balancer. Changes need the role admin: root or the \
-            group loxid-admin on the unix socket. Every answer of 4xx and 5xx has an ErrorEnvelope.",
+        description = "Management of a layer-4 load balancer. There are three roles: viewer (looks), \
+            operator (changes documents) and admin (attaches interfaces, makes tokens). Over the unix socket \
+            the kernel says who asks: root and the group loxid-admin are admins, the group loxid are viewers. \
+            A token (Authorization: Bearer) has the role it was made with. Every answer of 4xx and 5xx has an ErrorEnvelope.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact(name = "", url = ""),
     ),
@@ -33,6 +38,20 @@ use super::{backends, connections, documents, health, interfaces, services};
         interfaces::attach,
         interfaces::detach,
         connections::list,
+        states::describe,
+        states::describe_of_service,
+        states::set,
+        states::set_of_service,
+        history::list,
+        history::show,
+        history::rollback,
+        confirm::read,
+        confirm::confirm,
+        confirm::revert,
+        events::read,
+        tokens::list,
+        tokens::create,
+        tokens::revoke,
         health::status,
         health::healthz,
         health::readyz,

@@ -18,8 +18,14 @@ pub(super) struct InService(pub(super) ServiceKey);
 /// `/v1/services/{vip}/{port}/{protocol}/backends/{address}/{port}`
 pub(super) struct InBackend(pub(super) ServiceKey, pub(super) Endpoint);
 
+/// `/v1/backends/{address}/{port}`
+pub(super) struct InEndpoint(pub(super) Endpoint);
+
 /// `/v1/interfaces/{name}`
 pub(super) struct InInterface(pub(super) String);
+
+/// `/v1/tokens/{name}`
+pub(super) struct InToken(pub(super) String);
 
 async fn segments<T: DeserializeOwned + Send, S: Send + Sync>(
     parts: &mut Parts,
@@ -59,11 +65,29 @@ impl<S: Send + Sync> FromRequestParts<S> for InBackend {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for InEndpoint {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let (address, port): (String, String) = segments(parts, state).await?;
+        Ok(Self(wire::endpoint(&address, &port)?))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for InInterface {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let name: String = segments(parts, state).await?;
         Ok(Self(wire::interface_name("name", &name)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InToken {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let name: String = segments(parts, state).await?;
+        Ok(Self(wire::token_name("name", &name)?))
     }
 }

@@ -8,7 +8,7 @@ use lb_core::service::{self, ServiceKey};
 
 use super::documents::applied;
 use super::failure::{Answer, Failure};
-use super::identity::Admin;
+use super::identity::Caller;
 use super::params::Params;
 use super::precondition::When;
 use super::segments::InService;
@@ -59,7 +59,7 @@ pub(super) async fn read(
         (status = 412, body = ErrorEnvelope), (status = 422, body = ErrorEnvelope)))]
 pub(super) async fn create(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     mut params: Params,
     When(precondition): When,
     request: Request,
@@ -100,7 +100,7 @@ pub(super) async fn create(
         (status = 412, body = ErrorEnvelope), (status = 422, body = ErrorEnvelope)))]
 pub(super) async fn put(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     InService(key): InService,
     mut params: Params,
     When(precondition): When,
@@ -138,7 +138,7 @@ pub(super) async fn put(
         (status = 412, body = ErrorEnvelope)))]
 pub(super) async fn delete(
     State(context): State<Context>,
-    Admin(actor): Admin,
+    Caller(actor): Caller,
     InService(key): InService,
     mut params: Params,
     When(precondition): When,

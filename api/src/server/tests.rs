@@ -2,13 +2,18 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod audit;
 mod bad_documents;
 mod bad_requests;
 mod description;
 mod fake;
 mod random;
 mod routes;
+mod safe_changes;
 mod sockets;
+mod states;
+mod tokens;
+mod wide;
 
 use std::sync::Arc;
 
@@ -19,7 +24,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::{Identity, Requests, Role, router};
+use super::{Identity, Peer, Requests, Role, router};
 use crate::control::Actor;
 use fake::Fake;
 
@@ -57,7 +62,7 @@ fn identity(role: Option<Role>) -> Identity {
             from: "unix".into(),
         },
         remedy: "be root",
-        from_network: false,
+        peer: Peer::Unix(7),
     }
 }
 

@@ -14,8 +14,8 @@ pub struct ErrorEnvelope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
-    /// A word for programs: `unparsable`, `invalid`, `forbidden`, `not_found`,
-    /// `method_not_allowed`, `conflict`, `precondition_failed`, `too_large`,
+    /// A word for programs: `unparsable`, `invalid`, `unauthorized`, `forbidden`,
+    /// `not_found`, `method_not_allowed`, `conflict`, `precondition_failed`, `too_large`,
     /// `unsupported_media_type`, `timeout`, `too_many_requests`, `storage`, `unavailable`,
     /// `internal`.
     #[schema(example = "invalid")]

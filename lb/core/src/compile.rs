@@ -25,9 +25,10 @@ use crate::intent::{Conflict, Intent, Source, Winner};
 use crate::paths::{Neighbour, Path, Paths};
 use crate::plane::Limits;
 use crate::service::{Endpoint, Selection, Service, ServiceKey};
-use crate::status::{Condition, Limit, Notice, ProgrammedReason, ServiceStatus};
+use crate::status::{Announcing, Condition, Limit, Notice, ProgrammedReason, ServiceStatus};
 use crate::tables::*;
 
+mod announcing;
 mod conditions;
 mod members;
 mod places;
@@ -94,6 +95,7 @@ pub fn compile(intent: &Intent, facts: &Facts, previous: &Previous, limits: &Lim
         found: BTreeMap::new(),
     };
     let mut conditions = BTreeMap::new();
+    let mut announced = BTreeMap::<IpAddr, u64>::new();
 
     let (incumbents, newcomers): (Vec<_>, Vec<_>) = winners
         .values()
@@ -102,7 +104,9 @@ pub fn compile(intent: &Intent, facts: &Facts, previous: &Previous, limits: &Lim
         let Winner { source, service } = winner;
         towards.look_up(service);
         let outcome = rows.admit(service, &towards.found);
-        let status = conditions::of(service, &outcome, &rows, &towards);
+        let mut status = conditions::of(service, &outcome, &rows, &towards);
+        status.announcing = announcing::of(service, &status, &paths, facts);
+        *announced.entry(service.key.vip).or_default() |= announcing::slots(&status.announcing);
         conditions.insert((source.clone(), service.key), status);
     }
     conditions.extend(conflicts.iter().map(lost));
@@ -117,7 +121,7 @@ pub fn compile(intent: &Intent, facts: &Facts, previous: &Previous, limits: &Lim
     let vips = rows
         .vips
         .iter()
-        .map(|vip| (*vip, vip_row(*vip, &paths, facts)))
+        .map(|vip| (*vip, vip_row(*vip, &announced, facts)))
         .collect();
     let mut notices = replies.notices;
     let local = local(facts, &rows.vips, limits, &mut notices);
@@ -194,6 +198,7 @@ fn lost(conflict: &Conflict) -> ((Source, ServiceKey), ServiceStatus) {
     let status = ServiceStatus {
         id: None,
         programmed,
+        announcing: Announcing::NotProgrammed,
         backends: BTreeMap::new(),
     };
     ((loser.clone(), *key), status)
@@ -243,10 +248,9 @@ fn local(
 }
 
 /// ARP and pings for the box's own addresses are the stack's to answer.
-fn vip_row(vip: IpAddr, paths: &Paths, facts: &Facts) -> VipRow {
-    let own = facts.own.contains(&vip);
+fn vip_row(vip: IpAddr, announced: &BTreeMap<IpAddr, u64>, facts: &Facts) -> VipRow {
     VipRow {
-        arp: if own { 0 } else { paths.connected(vip) },
-        echo: !own,
+        arp: announced.get(&vip).copied().unwrap_or(0),
+        echo: !facts.own.contains(&vip),
     }
 }

@@ -1,9 +1,12 @@
-//! What the box is: links, addresses, routes and neighbours, as netlink tells them.
+//! What is so: links, addresses, routes and neighbours, as netlink tells them, and which backends
+//! stand aside.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::addr::{Mac, Prefix};
+use crate::health::Standings;
 use crate::tables::InterfaceSlot;
 use crate::vlan::Vlan;
 
@@ -36,7 +39,7 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
 }
 
-/// Everything that compile reads of the box.
+/// Everything that compile reads of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Facts {
     /// Attached (or to be attached) links, by the slot they hold.
@@ -46,4 +49,6 @@ pub struct Facts {
     pub routes: BTreeSet<Route>,
     /// Resolved neighbours: (ifindex, address) -> MAC.
     pub neighbours: BTreeMap<(u32, IpAddr), Mac>,
+    /// Backends that take no new connection, whatever their weight.
+    pub standings: Arc<Standings>,
 }

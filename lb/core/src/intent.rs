@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::health::{Demand, PROBES_PER_SECOND_MAX, probe_targets};
 use crate::service::{Service, ServiceError, ServiceKey};
 
 mod claims;
@@ -76,6 +77,15 @@ pub enum DocumentError {
         first: usize,
         name: String,
     },
+    #[error(
+        "the checks ask for {per_second} probes a second, most of them of service {key}, and {max} is the most: raise intervalMs, or check fewer backends",
+        max = PROBES_PER_SECOND_MAX
+    )]
+    TooManyProbes {
+        index: usize,
+        key: ServiceKey,
+        per_second: u64,
+    },
     #[error("service {key} is not valid")]
     Service {
         index: usize,
@@ -94,6 +104,7 @@ impl DocumentError {
                 format!("services[{index}]")
             }
             Self::DuplicateName { index, .. } => format!("services[{index}].name"),
+            Self::TooManyProbes { index, .. } => format!("services[{index}].check.intervalMs"),
             Self::Service { index, source, .. } => format!("services[{index}].{}", source.path()),
         }
     }
@@ -163,6 +174,7 @@ impl Document {
                 });
             }
         }
+        errors.extend(too_many_probes(&services));
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -212,6 +224,20 @@ impl Document {
         services.remove(key)?;
         Some(Self { services })
     }
+}
+
+fn too_many_probes(services: &[Service]) -> Option<DocumentError> {
+    let mut demand = Demand::default();
+    for service in services {
+        demand.extend(probe_targets(service).map(|(_, target)| (service.key, target)));
+    }
+    let key = demand.greediest().filter(|_| demand.is_too_much())?;
+    let is_greediest = |service: &Service| service.key == key;
+    Some(DocumentError::TooManyProbes {
+        index: services.iter().position(is_greediest).unwrap_or(0),
+        key,
+        per_second: demand.per_second(),
+    })
 }
 
 impl Intent {

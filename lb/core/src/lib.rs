@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod addr;
+pub mod announce;
 pub mod arena;
 pub mod compile;
 pub mod facts;
 pub mod hash;
+pub mod health;
 pub mod intent;
 pub mod maglev;
 pub mod paths;

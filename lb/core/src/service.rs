@@ -5,12 +5,15 @@ use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::addr::Prefix;
+use crate::health::Checks;
 
+mod announce;
 mod check;
 mod ports;
 mod text;
 mod values;
 
+pub use announce::{Announce, AnnounceWhen, InterfaceName, InterfaceNameError};
 pub use check::{ServiceError, SourceList};
 pub use ports::{Ports, PortsError, PortsTextError};
 pub use values::{IdleTimeout, MaglevSize, MssClamp, Persist, ValueError, Weight};
@@ -127,6 +130,9 @@ pub struct Policy {
     pub last_hop: bool,
     pub mss_clamp: Option<MssClamp>,
     pub sources: Sources,
+    /// Checks of what is no backend are ignored.
+    pub checks: Checks,
+    pub announce: Announce,
 }
 
 /// One service of a document. `backends` may be empty. Made by `Service::new`; a document checks
@@ -211,6 +217,8 @@ impl Default for Policy {
             last_hop: false,
             mss_clamp: None,
             sources: Sources::default(),
+            checks: Checks::default(),
+            announce: Announce::default(),
         }
     }
 }

@@ -12,7 +12,26 @@ pub struct ServiceStatus {
     /// Its row, if it has one.
     pub id: Option<ServiceId>,
     pub programmed: Condition,
+    pub announcing: Announcing,
     pub backends: BTreeMap<Endpoint, BackendStatus>,
+}
+
+/// Whether the appliance should speak for the service's VIP on links, because of this service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announcing {
+    /// The service does not ask for it.
+    Off,
+    NotProgrammed,
+    /// The box's own stack answers for its address.
+    OwnAddress,
+    /// The service asks for it only while a backend can take connections.
+    NoHealthyBackend,
+    Wanted {
+        /// A bit for each interface; none: nobody looks for the VIP on any, routers must know it.
+        slots: u64,
+        /// Interfaces that the service names and that are not there, or not attached.
+        missing: Vec<String>,
+    },
 }
 
 /// `Programmed`: packets for the service are forwarded as its document says.
@@ -33,6 +52,8 @@ pub enum ProgrammedReason {
     NextHopUnresolved,
     /// There are backends with a weight, and none can be reached.
     NoUsableBackend,
+    /// Backends can be reached, and the checks of all of them fail.
+    NoHealthyBackend,
     /// A capacity of the plane is used up.
     LimitExceeded,
     /// Another source, earlier in order, has a port of the VIP and protocol in common.
@@ -51,8 +72,12 @@ pub struct BackendStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BackendState {
     Ready,
-    /// Weight 0: keeps its connections and takes no other.
+    /// Weight 0, or an operator drains it: keeps its connections and takes no other.
     Drained,
+    /// An operator forces it down: the same.
+    Disabled,
+    /// Its check fails: the same.
+    Down,
     /// The MAC address of its next hop is not known; it keeps its share meanwhile.
     Unresolved,
     NoRoute,
@@ -112,6 +137,7 @@ impl ProgrammedReason {
             Self::NoAttachedInterface => "NoAttachedInterface",
             Self::NextHopUnresolved => "NextHopUnresolved",
             Self::NoUsableBackend => "NoUsableBackend",
+            Self::NoHealthyBackend => "NoHealthyBackend",
             Self::LimitExceeded => "LimitExceeded",
             Self::Conflict => "Conflict",
         }
@@ -124,6 +150,8 @@ impl BackendState {
         match self {
             Self::Ready => "Ready",
             Self::Drained => "Drained",
+            Self::Disabled => "Disabled",
+            Self::Down => "Down",
             Self::Unresolved => "Unresolved",
             Self::NoRoute => "NoRoute",
             Self::NotAttached => "NotAttached",

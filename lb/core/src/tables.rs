@@ -120,7 +120,8 @@ pub enum SelectionKind {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VipRow {
-    /// Slots of the interfaces on which ARP (neighbour discovery) for it is answered.
+    /// Slots of the interfaces on which ARP (neighbour discovery) for it is answered: where it is
+    /// wanted, once it was announced (`announce::Announcer::mask`).
     pub arp: u64,
     pub echo: bool,
 }

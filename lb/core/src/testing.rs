@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -11,6 +12,7 @@ use proptest::sample::{select, subsequence};
 
 use crate::addr::{Mac, Prefix};
 use crate::facts::{Facts, Link, Route};
+use crate::health::{Checks, Standing, Standings};
 use crate::intent::{Document, Intent, Source};
 use crate::plane::Limits;
 use crate::service::*;
@@ -145,6 +147,7 @@ pub fn facts() -> Facts {
             .zip(50..)
             .map(|(a, m)| ((11, ip(a)), mac(m)))
             .collect(),
+        standings: Arc::default(),
     };
     facts.neighbours.insert((10, ip("10.0.0.254")), mac(99));
     facts
@@ -200,8 +203,9 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
         subsequence(routes, 2..=whole.routes.len()),
         subsequence(neighbours, 0..=whole.neighbours.len()),
         select(vec![0, 100]),
+        any_standings(),
     )
-        .prop_map(move |(attached, routes, neighbours, shift)| {
+        .prop_map(move |(attached, routes, neighbours, shift, standings)| {
             let mut facts = whole.clone();
             for (link, attached) in facts.links.values_mut().zip(attached) {
                 link.attached = attached;
@@ -212,8 +216,20 @@ pub fn any_facts() -> impl Strategy<Value = Facts> {
                 .into_iter()
                 .map(|(n, mac)| (n, shifted(mac)))
                 .collect();
+            facts.standings = Arc::new(standings);
             facts
         })
+}
+
+/// Some of the backends that `any_services` has stand aside.
+fn any_standings() -> impl Strategy<Value = Standings> {
+    let standing = select(vec![
+        Standing::Drained,
+        Standing::Disabled,
+        Standing::Down("L4 timeout".to_owned()),
+    ]);
+    let backend = (any_key(), select(backend_endpoints()));
+    vec((backend, standing), 0..40).prop_map(Standings::from_iter)
 }
 
 fn any_key() -> impl Strategy<Value = ServiceKey> {
@@ -274,22 +290,38 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         any::<bool>(),
         any::<(bool, bool)>(),
         any_sources(),
+        any_announce(),
     )
         .prop_map(
-            |(mode, selection, no_backend, last_hop, (persists, clamps), sources)| Policy {
-                mode,
-                selection,
-                persist: persists.then(|| Persist::new(600).unwrap()),
-                no_backend,
-                last_hop,
-                idle: None,
-                mss_clamp: clamps.then(|| MssClamp::new(1400).unwrap()),
-                sources,
+            |(mode, selection, no_backend, last_hop, (persists, clamps), sources, announce)| {
+                Policy {
+                    mode,
+                    selection,
+                    persist: persists.then(|| Persist::new(600).unwrap()),
+                    no_backend,
+                    last_hop,
+                    idle: None,
+                    mss_clamp: clamps.then(|| MssClamp::new(1400).unwrap()),
+                    sources,
+                    checks: Checks::default(),
+                    announce,
+                }
             },
         )
 }
 
-fn any_backends() -> impl Strategy<Value = BTreeMap<Endpoint, Share>> {
+/// Everywhere, on some interfaces (one of which is not there), or not at all.
+fn any_announce() -> impl Strategy<Value = Announce> {
+    let names = ["eth0", "eth1", "eth9"].map(|name| InterfaceName::new(name).unwrap());
+    let when = select(vec![AnnounceWhen::Always, AnnounceWhen::Healthy]);
+    let l2 = (subsequence(names.to_vec(), 0..=2), when).prop_map(|(interfaces, when)| {
+        let interfaces = interfaces.into_iter().collect();
+        Announce::L2 { interfaces, when }
+    });
+    prop_oneof![4 => l2, 1 => Just(Announce::None)]
+}
+
+fn backend_endpoints() -> Vec<Endpoint> {
     let addrs = [
         "10.0.1.1",
         "10.0.1.2",
@@ -306,7 +338,7 @@ fn any_backends() -> impl Strategy<Value = BTreeMap<Endpoint, Share>> {
         "2001:db8:b::9",
         "2606:4700::1",
     ];
-    let endpoints: Vec<Endpoint> = addrs
+    addrs
         .iter()
         .flat_map(|addr| {
             [None, Some(8080), Some(8081)].map(|port| Endpoint {
@@ -314,14 +346,17 @@ fn any_backends() -> impl Strategy<Value = BTreeMap<Endpoint, Share>> {
                 port: port.and_then(std::num::NonZeroU16::new),
             })
         })
-        .collect();
+        .collect()
+}
+
+fn any_backends() -> impl Strategy<Value = BTreeMap<Endpoint, Share>> {
     let weight = select(vec![0, 1, 1, 1, 2, 5]).prop_map(|weight| Weight::new(weight).unwrap());
     let limit = select(vec![None, None, NonZeroU32::new(1), NonZeroU32::new(100)]);
     let share = (weight, limit).prop_map(|(weight, max_connections)| Share {
         weight,
         max_connections,
     });
-    btree_map(select(endpoints), share, 0..6)
+    btree_map(select(backend_endpoints()), share, 0..6)
 }
 
 /// Parts that fit together: what the key and the mode do not allow is left out.

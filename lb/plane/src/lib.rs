@@ -5,7 +5,7 @@
 //!   memory, for packet cases, agreement and fuzzing. Both are `lb_core::plane::Plane`s.
 //! * [`Reader`] sums counters and lists connections, without a system call, from any thread.
 //! * [`netlink::Watcher`] tells what the box is; [`multicast`] joins the groups in which VIPs are
-//!   looked for.
+//!   looked for, and [`announce`] sends and hears frames about addresses.
 //!
 //! A daemon starts so:
 //!
@@ -23,6 +23,7 @@
 //! It then reconciles (`lb_core::plane::Plane`), calls [`KernelPlane::sweep_step`] every
 //! [`sweep::INTERVAL`], and reads what it shows from [`KernelPlane::reader`].
 
+pub mod announce;
 pub mod attach;
 mod bpffs;
 mod codec;

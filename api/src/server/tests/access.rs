@@ -1,47 +1,51 @@
 //! Who may do what, and from where.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use axum::http::Method;
-use utoipa::openapi::PathItem;
 
 use super::*;
-use crate::server::openapi;
+use crate::server::rights::{self, Right};
+use crate::server::{Context, Limits, routes};
 
-/// Every route and method of the description, with segments filled in.
-fn operations() -> Vec<(Method, String)> {
+const LOOPBACK: Peer = Peer::Loopback(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000));
+
+/// Every method of every route that there is, whoever may use it.
+async fn operations() -> Vec<(Method, &'static str)> {
+    let mut operations = Vec::new();
+    for (path, methods) in routes() {
+        let (control, _fake) = Fake::start();
+        let context = Context::new(control, Arc::default(), Limits::default().requests);
+        let bare = Router::new().route("/", methods).with_state(context);
+        let answer = send(&bare, request("BREW /", "")).await;
+        assert_eq!(answer.status, 405, "{path}");
+        let allowed = answer.header("allow").split(',').map(str::trim);
+        let allowed = allowed.filter(|method| *method != "HEAD");
+        operations.extend(allowed.map(|method| (method.parse().unwrap(), path)));
+    }
+    operations
+}
+
+/// A path of this route.
+fn filled(route: &str) -> String {
     let segments = [
-        ("{source}", "api"),
+        ("{*source}", "api"),
         ("{vip}", "20.20.20.1"),
         ("{port}", "80"),
         ("{protocol}", "tcp"),
         ("{address}", "31.31.31.1"),
         ("{backend_port}", "80"),
+        ("{generation}", "1"),
         ("{name}", "eth0"),
     ];
-    let methods = |item: &PathItem| {
-        let all = [
-            (Method::GET, item.get.is_some()),
-            (Method::PUT, item.put.is_some()),
-            (Method::POST, item.post.is_some()),
-            (Method::DELETE, item.delete.is_some()),
-            (Method::PATCH, item.patch.is_some()),
-        ];
-        all.into_iter()
-            .filter_map(|(method, there)| there.then_some(method))
-            .collect::<Vec<_>>()
-    };
-    let mut operations = Vec::new();
-    for (path, item) in &openapi().paths.paths {
-        let path = segments
-            .iter()
-            .fold(path.clone(), |path, (from, to)| path.replace(from, to));
-        assert!(!path.contains('{'), "{path}");
-        operations.extend(
-            methods(item)
-                .into_iter()
-                .map(|method| (method, path.clone())),
-        );
-    }
-    operations
+    let path = segments
+        .iter()
+        .fold(route.to_owned(), |path, (from, to)| path.replace(from, to));
+    assert!(
+        !path.contains('{'),
+        "{path}: say here what stands for that segment"
+    );
+    path
 }
 
 async fn as_role(router: &Router, role: Option<Role>, method: &Method, path: &str) -> Answer {
@@ -51,35 +55,100 @@ async fn as_role(router: &Router, role: Option<Role>, method: &Method, path: &st
 }
 
 #[tokio::test]
-async fn a_viewer_looks_at_everything_and_changes_nothing() {
+async fn every_route_has_a_right_and_every_right_a_route() {
+    let mut there: Vec<(String, &str)> = Vec::new();
+    for (method, route) in operations().await {
+        let right = rights::of(&method, route);
+        assert!(
+            matches!(right, Right::Role(_)),
+            "{method} {route} is not in server/rights.rs: add it, with the least role that may"
+        );
+        there.push((method.to_string(), route));
+    }
+    assert!(there.len() > 25, "{there:?}");
+    for (method, route, _) in rights::RIGHTS {
+        let pair = ((*method).to_owned(), *route);
+        assert!(
+            there.contains(&pair),
+            "{method} {route} is in server/rights.rs, and no route"
+        );
+    }
+    assert_eq!(rights::RIGHTS.len(), there.len(), "a right is there twice");
+}
+
+#[test]
+fn what_is_not_in_the_table_is_refused() {
+    assert_eq!(rights::of(&Method::GET, "/v1/secret"), Right::NoRoute);
+    assert_eq!(
+        rights::of(&Method::PATCH, "/v1/status"),
+        Right::NoMethod(vec!["GET"])
+    );
+    assert_eq!(
+        rights::of(&Method::HEAD, "/v1/status"),
+        Right::Role(Role::Viewer)
+    );
+}
+
+#[test]
+fn viewers_change_nothing_operators_change_documents_and_admins_the_box() {
+    for (method, route, least) in rights::RIGHTS {
+        let of_box = ["/v1/interfaces", "/v1/tokens"]
+            .iter()
+            .any(|of| route.starts_with(of));
+        let expected = match (*method, *route) {
+            ("GET", "/v1/tokens") => Role::Admin,
+            ("GET", _) | (_, "/v1/diff/{*source}") => Role::Viewer,
+            _ if of_box => Role::Admin,
+            _ => Role::Operator,
+        };
+        assert_eq!(*least, expected, "{method} {route}");
+    }
+}
+
+#[tokio::test]
+async fn each_role_may_what_its_rights_say_and_nothing_more() {
+    let (router, _fake) = server();
+    for (method, route) in operations().await {
+        let Right::Role(least) = rights::of(&method, route) else {
+            panic!("{method} {route} has no right");
+        };
+        // An answer that never ends is not read.
+        if route == "/v1/events" {
+            continue;
+        }
+        let path = filled(route);
+        for role in Role::ALL {
+            let answer = as_role(&router, Some(role), &method, &path).await;
+            let refused = answer.status == 403;
+            assert_eq!(refused, role < least, "{role}: {method} {path}: {answer:?}");
+            if refused {
+                let error = answer.json()["error"].clone();
+                assert_eq!(error["remedy"], "be root");
+                assert_eq!(error["rule"], format!("this needs the role {least}"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_has_changed_nothing() {
     let (router, fake) = server();
     ask(&router, "PUT /v1/documents/api", &web_document()).await;
     let before = fake.documents();
-    let operations = operations();
-    assert!(operations.len() > 20, "{operations:?}");
-    for (method, path) in operations {
-        let viewer = as_role(&router, Some(Role::Viewer), &method, &path).await;
-        let admin = as_role(&router, Some(Role::Admin), &method, &path).await;
-        let changes = method != Method::GET && !path.starts_with("/v1/diff");
-        assert_eq!(viewer.status == 403, changes, "{method} {path}: {viewer:?}");
-        assert_ne!(admin.status, 403, "{method} {path}: {admin:?}");
-        if changes {
-            let error = viewer.json()["error"].clone();
-            assert_eq!(error["remedy"], "be root");
-            assert_eq!(error["rule"], "changes need the role admin");
+    for (method, route, least) in rights::RIGHTS {
+        for role in Role::ALL.into_iter().filter(|role| role < least) {
+            let method = method.parse().unwrap();
+            as_role(&router, Some(role), &method, &filled(route)).await;
         }
-        ask(&router, "PUT /v1/documents/api", &web_document()).await;
     }
-    assert_eq!(
-        fake.documents().keys().collect::<Vec<_>>(),
-        before.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(fake.documents(), before);
 }
 
 #[tokio::test]
 async fn who_has_no_role_sees_nothing() {
     let (router, _fake) = server();
-    for (method, path) in operations() {
+    for (method, route) in operations().await {
+        let path = filled(route);
         assert_eq!(
             as_role(&router, None, &method, &path).await.status,
             403,
@@ -127,7 +196,7 @@ async fn over_tcp_the_host_must_be_loopback() {
         let mut get = request("GET /v1/status", "");
         get.headers_mut().insert("host", host.parse().unwrap());
         get.extensions_mut().insert(Identity {
-            from_network: true,
+            peer: LOOPBACK,
             ..identity(Some(Role::Admin))
         });
         assert_eq!(send(&router, get).await.status, status, "{host}");
@@ -138,7 +207,7 @@ async fn over_tcp_the_host_must_be_loopback() {
     two.headers_mut()
         .append("host", "localhost".parse().unwrap());
     two.extensions_mut().insert(Identity {
-        from_network: true,
+        peer: LOOPBACK,
         ..identity(Some(Role::Admin))
     });
     assert_eq!(send(&router, two).await.status, 400);
@@ -159,7 +228,7 @@ async fn pages_of_other_sites_may_not_ask() {
             .insert("host", "localhost".parse().unwrap());
         get.headers_mut().insert("origin", origin.parse().unwrap());
         get.extensions_mut().insert(Identity {
-            from_network: true,
+            peer: LOOPBACK,
             ..identity(Some(Role::Admin))
         });
         assert_eq!(send(&router, get).await.status, status, "{origin}");

@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use lb_core::intent::{Document, Source};
+use lb_core::service::{Endpoint, ServiceKey};
 
 use crate::control::{
     Command, ConnectionsFound, ControlError, ControlHandle, ControlSeat, Generation, Precondition,
     Readiness, State, StoredDocument, channel,
 };
 use crate::edit;
+use crate::server::tokens::now;
+use crate::token::{Secret, Token, Tokens};
 use crate::wire::{
-    self, Applied, BackendState, BackendStatus, Connection, ConnectionState, InterfaceStatus, Mode,
-    Protocol, ServiceStatus, Traffic, XdpMode, changes,
+    self, Applied, BackendDescription, BackendState, BackendStatus, Connection, ConnectionState,
+    InterfaceStatus, Mode, NewToken, OperatorState, Problem, Protocol, ServiceBackend,
+    ServiceStatus, Traffic, XdpMode, changes,
 };
 
 /// What a test may look at and set.
@@ -37,6 +41,7 @@ impl Fake {
             attached: BTreeSet::new(),
             refuse: fake.refuse.clone(),
             ready: fake.ready.clone(),
+            tokens: Tokens::default(),
         };
         tokio::spawn(daemon.run(seat));
         (handle, fake)
@@ -64,6 +69,7 @@ struct Daemon {
     attached: BTreeSet<String>,
     refuse: Arc<Mutex<Option<ControlError>>>,
     ready: Arc<Mutex<bool>>,
+    tokens: Tokens,
 }
 
 impl Daemon {
@@ -78,11 +84,13 @@ impl Daemon {
         let ready = *self.ready.lock().unwrap();
         let state = State {
             documents: self.documents.clone(),
+            tokens: Arc::new(self.tokens.clone()),
             services: self
                 .documents
                 .iter()
                 .flat_map(|(s, d)| statuses(s, d))
                 .collect(),
+            history: Arc::default(),
             interfaces: ["eth0", "eth1"].map(|name| self.interface(name)).into(),
             status: wire::Status {
                 version: "0.1.0".into(),
@@ -175,6 +183,46 @@ impl Daemon {
                 self.publish(seat);
                 let _ = reply.send(there.then_some(()).ok_or(missing));
             }
+            Command::Rollback { reply, .. } => {
+                let _ = reply.send(Err(gone()));
+            }
+            Command::HistoryDetail { reply, .. } => {
+                let _ = reply.send(Err(gone()));
+            }
+            Command::Confirm { reply, .. } => {
+                let _ = reply.send(Err(nothing_waits()));
+            }
+            Command::Revert { reply, .. } => {
+                let _ = reply.send(Err(nothing_waits()));
+            }
+            Command::DescribeBackends {
+                service,
+                endpoint,
+                reply,
+            } => {
+                let found = self.found(service, &endpoint, OperatorState::Enabled);
+                let described = found.map(|items| {
+                    let described = items.into_iter().map(|item| BackendDescription {
+                        service: item.service,
+                        source: item.source,
+                        backend: item.backend,
+                        check: None,
+                        probes: Vec::new(),
+                    });
+                    described.collect()
+                });
+                let _ = reply.send(described);
+            }
+            Command::SetOperatorState {
+                service,
+                endpoint,
+                state,
+                reply,
+                ..
+            } => {
+                let answer = self.found(service, &endpoint, state.into());
+                let _ = reply.send(refused.map_or(answer, Err));
+            }
             Command::Connections { query, reply } => {
                 let all = (0..2500).filter(|n| query.filter.state.is_none() || n % 2 == 0);
                 let mut rest = all.skip_while(|n| *n < query.from);
@@ -188,10 +236,75 @@ impl Daemon {
                     next: rest.next(),
                 }));
             }
+            Command::CreateToken { token, reply, .. } => {
+                let answer = refused.map_or_else(|| self.create_token(&token), Err);
+                self.publish(seat);
+                let _ = reply.send(answer);
+            }
+            Command::RevokeToken { name, reply, .. } => {
+                let missing = ControlError::NotFound {
+                    what: format!("token {name}"),
+                };
+                let there = self.tokens.get(&name).is_some();
+                self.tokens = self.tokens.without(&name);
+                self.publish(seat);
+                let _ = reply.send(there.then_some(()).ok_or(missing));
+            }
             Command::Metrics { reply } => {
                 let _ = reply.send(refused.map_or_else(|| Ok("loxid_ready 1\n".into()), Err));
             }
         }
+    }
+
+    /// Its secret is the byte of its number, 32 times.
+    /// Backends at an endpoint, in this state.
+    fn found(
+        &self,
+        service: Option<ServiceKey>,
+        endpoint: &Endpoint,
+        operator: OperatorState,
+    ) -> Result<Vec<ServiceBackend>, ControlError> {
+        let mut found = Vec::new();
+        for (source, stored) in &self.documents {
+            for status in statuses(source, stored) {
+                let is_wanted = service.is_none_or(|key| status.key == key.to_string());
+                let backends = status.backends.into_iter().filter(|backend| {
+                    is_wanted
+                        && backend.address == endpoint.addr.to_string()
+                        && backend.port == endpoint.port.map(Into::into)
+                });
+                found.extend(backends.map(|backend| ServiceBackend {
+                    service: status.key.clone(),
+                    source: status.source.clone(),
+                    backend: BackendStatus {
+                        operator,
+                        ..backend
+                    },
+                }));
+            }
+        }
+        match found.is_empty() {
+            true => Err(ControlError::NotFound {
+                what: format!("backend {endpoint}"),
+            }),
+            false => Ok(found),
+        }
+    }
+
+    fn create_token(&mut self, asked: &NewToken) -> Result<(Secret, Arc<Token>), ControlError> {
+        if self.tokens.get(&asked.name).is_some() {
+            return Err(ControlError::Conflict {
+                message: format!("there is a token {}", asked.name),
+                remedy: "choose another name".into(),
+            });
+        }
+        let secret = Secret::from_random([self.tokens.len() as u8 + 1; 32]);
+        let (name, role) = (asked.name.clone(), asked.role.into());
+        let (now, hash) = (now(), secret.hash());
+        let expires = asked.expires_in.map(|seconds| now + seconds);
+        let token = Arc::new(Token::new(name, role, hash, now, expires, 0));
+        self.tokens = self.tokens.with(token.clone());
+        Ok((secret, token))
     }
 
     fn replace(
@@ -224,6 +337,7 @@ impl Daemon {
             source: source.to_string(),
             generation,
             dry_run,
+            confirm_until: None,
             changes,
         })
     }
@@ -249,6 +363,16 @@ impl Daemon {
     }
 }
 
+fn gone() -> ControlError {
+    let problem = Problem::new("generation", "generation 3 is not kept", "one of 5 to 24");
+    ControlError::Gone(problem.remedy("`loxictl history` lists them"))
+}
+
+fn nothing_waits() -> ControlError {
+    let problem = Problem::new("confirmation", "nothing waits", "there must be a change");
+    ControlError::Blocked(problem.remedy("apply one with --confirm"))
+}
+
 fn statuses(source: &Source, stored: &StoredDocument) -> Vec<ServiceStatus> {
     let status = |service: &lb_core::service::Service| ServiceStatus {
         key: service.key.to_string(),
@@ -257,6 +381,7 @@ fn statuses(source: &Source, stored: &StoredDocument) -> Vec<ServiceStatus> {
         generation: stored.generation.0,
         spec: service.into(),
         conditions: Vec::new(),
+        announcements: Vec::new(),
         backends: service
             .backends
             .iter()
@@ -268,6 +393,8 @@ fn statuses(source: &Source, stored: &StoredDocument) -> Vec<ServiceStatus> {
                 state: BackendState::Active,
                 message: String::new(),
                 load: 0,
+                health: None,
+                operator: OperatorState::Enabled,
                 traffic: Traffic::default(),
             })
             .collect(),

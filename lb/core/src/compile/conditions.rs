@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::Towards;
 use super::rows::{Outcome, Rows};
+use crate::health::Standing;
 use crate::paths::{Path, Paths};
 use crate::plane::Limits;
 use crate::service::{Endpoint, Mode, NoBackend, Protocol, Service, Weight};
@@ -20,7 +21,9 @@ pub(super) fn of(
         .backends
         .iter()
         .map(|(endpoint, share)| {
-            let status = backend(service, *endpoint, share.weight, rows, towards);
+            let standing = rows.standings.of(&service.key, endpoint);
+            let weight = share.weight;
+            let status = backend(service, *endpoint, (weight, standing), rows, towards);
             (*endpoint, status)
         })
         .collect();
@@ -31,6 +34,7 @@ pub(super) fn of(
     let mut status = ServiceStatus {
         id,
         programmed: programmed(),
+        announcing: Announcing::Off,
         backends,
     };
     status.programmed = match outcome {
@@ -120,6 +124,16 @@ fn reachable(service: &Service, status: &ServiceStatus, towards: &Towards) -> Co
             "all backends are drained (weight 0): {fate} unless of a connection"
         ));
     }
+    let by_hand = [BackendState::Drained, BackendState::Disabled];
+    if status
+        .backends
+        .values()
+        .all(|backend| by_hand.contains(&backend.state))
+    {
+        return yes(format!(
+            "all backends are drained or disabled: {fate} unless of a connection"
+        ));
+    }
     let count = |state| {
         status
             .backends
@@ -154,15 +168,25 @@ fn reachable(service: &Service, status: &ServiceStatus, towards: &Towards) -> Co
         let message = example(BackendState::Unresolved).to_owned();
         return no(ProgrammedReason::NextHopUnresolved, message);
     }
-    let first = status
+    // What is wrong with the way to a backend is said before what its check says.
+    let aside = [by_hand.as_slice(), &[BackendState::Down]].concat();
+    let unreached = status
         .backends
         .values()
-        .find(|backend| backend.state != BackendState::Drained)
-        .map_or("", |backend| backend.message.as_str());
-    no(
-        ProgrammedReason::NoUsableBackend,
-        format!("no backend can be reached, {fate}: {first}"),
-    )
+        .find(|backend| !aside.contains(&backend.state));
+    match unreached {
+        Some(backend) => no(
+            ProgrammedReason::NoUsableBackend,
+            format!("no backend can be reached, {fate}: {}", backend.message),
+        ),
+        None => no(
+            ProgrammedReason::NoHealthyBackend,
+            format!(
+                "no backend is healthy, {fate} unless of a connection: {}",
+                example(BackendState::Down)
+            ),
+        ),
+    }
 }
 
 /// What is said of the first backend whose tunnel is too narrow for clients' packets.
@@ -201,14 +225,28 @@ fn narrow(mode: Mode, addr: IpAddr, path: &Path, paths: &Paths) -> Option<String
 fn backend(
     service: &Service,
     endpoint: Endpoint,
-    weight: Weight,
+    (weight, standing): (Weight, Option<&Standing>),
     rows: &Rows,
     towards: &Towards,
 ) -> BackendStatus {
     let addr = endpoint.addr;
     let mode = service.policy.mode;
     let path = towards.found.get(&addr).unwrap_or(&Path::NoRoute);
+    let failing = match standing {
+        Some(Standing::Down(reason)) => Some(reason),
+        _ => None,
+    };
     let (state, message) = match path {
+        _ if standing == Some(&Standing::Disabled) => (
+            BackendState::Disabled,
+            "disabled by hand: keeps its connections and takes no other; `loxictl enable ep` ends that"
+                .to_owned(),
+        ),
+        _ if standing == Some(&Standing::Drained) => (
+            BackendState::Drained,
+            "drained by hand: keeps its connections and takes no other; `loxictl enable ep` ends that"
+                .to_owned(),
+        ),
         Path::NoRoute => (
             BackendState::NoRoute,
             format!("the box has no route to {addr}: add one (ip route add)"),
@@ -252,6 +290,9 @@ fn backend(
                 family(addr)
             ),
         ),
+        Path::Out { .. } if failing.is_some() => {
+            (BackendState::Down, failing.cloned().unwrap_or_default())
+        }
         Path::Out {
             neighbour,
             link,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Recipe;
+use crate::health::Standings;
 use crate::paths::Path;
 use crate::service::{Endpoint, Mode, Service, Share};
 use crate::tables::{BackendId, BackendKey, MemberRow};
@@ -21,12 +22,12 @@ pub(super) fn backend_keys(service: &Service) -> impl Iterator<Item = BackendKey
 pub(super) fn members(
     service: &Service,
     ids: &BTreeMap<BackendKey, BackendId>,
-    paths: &BTreeMap<IpAddr, Path>,
+    ways: Ways,
 ) -> Arc<[MemberRow]> {
     let member = |(key, share): (BackendKey, &Share)| {
         Some(MemberRow {
             backend: *ids.get(&key)?,
-            weight: weight(service.policy.mode, &key.endpoint, share, paths),
+            weight: ways.weight(service, &key.endpoint, share),
             limit: share.max_connections,
         })
     };
@@ -40,24 +41,35 @@ pub(super) fn members(
     }
 }
 
-pub(super) fn recipe(service: &Service, paths: &BTreeMap<IpAddr, Path>) -> Recipe {
-    let mode = service.policy.mode;
+pub(super) fn recipe(service: &Service, ways: Ways) -> Recipe {
     Recipe {
         selection: service.policy.selection,
         members: service
             .backends
             .iter()
-            .map(|(endpoint, share)| (*endpoint, weight(mode, endpoint, share, paths)))
+            .map(|(endpoint, share)| (*endpoint, ways.weight(service, endpoint, share)))
             .collect(),
     }
 }
 
-/// Weight of a backend for new connections: 0 where it cannot be reached as the mode wants.
-fn weight(mode: Mode, endpoint: &Endpoint, share: &Share, paths: &BTreeMap<IpAddr, Path>) -> u16 {
-    let path = paths.get(&endpoint.addr);
-    match path.is_some_and(|path| is_way(path, mode, endpoint.addr)) {
-        true => share.weight.get(),
-        false => 0,
+/// What decides whether backends get connections.
+#[derive(Clone, Copy)]
+pub(super) struct Ways<'a> {
+    pub paths: &'a BTreeMap<IpAddr, Path>,
+    pub standings: &'a Standings,
+}
+
+impl Ways<'_> {
+    /// Weight of a backend for new connections: 0 where it stands aside, or cannot be reached as
+    /// the mode wants.
+    fn weight(self, service: &Service, endpoint: &Endpoint, share: &Share) -> u16 {
+        let mode = service.policy.mode;
+        let path = self.paths.get(&endpoint.addr);
+        let is_reached = path.is_some_and(|path| is_way(path, mode, endpoint.addr));
+        match is_reached && !self.standings.is_aside(&service.key, endpoint) {
+            true => share.weight.get(),
+            false => 0,
+        }
     }
 }
 

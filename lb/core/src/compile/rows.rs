@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::members::{backend_keys, members, recipe};
+use super::members::{Ways, backend_keys, members, recipe};
 use super::places::{NoRoom, Placed, Run, count, give_up, run, settle, words};
 use super::{Previous, Recipe};
 use crate::arena::Arena;
 use crate::facts::Facts;
+use crate::health::Standings;
 use crate::paths::{Path, Paths};
 use crate::plane::Limits;
 use crate::service::{IdleTimeout, Mode, MssClamp, Persist, Selection, Service, ServiceKey};
@@ -20,6 +21,7 @@ use crate::{maglev, round_robin};
 /// The rows so far, and what is left to give.
 pub(super) struct Rows<'a> {
     previous: &'a Previous<'a>,
+    pub standings: &'a Standings,
     pub limits: &'a Limits,
     incumbents: BTreeMap<ServiceKey, ServiceId>,
     known_backends: BTreeMap<BackendKey, BackendId>,
@@ -52,7 +54,7 @@ pub(super) enum Outcome {
 }
 
 impl<'a> Rows<'a> {
-    pub fn new(facts: &Facts, previous: &'a Previous<'a>, limits: &'a Limits) -> Self {
+    pub fn new(facts: &'a Facts, previous: &'a Previous<'a>, limits: &'a Limits) -> Self {
         let tables = previous.tables;
         let services = &tables.image.services;
         let slot_runs = tables
@@ -78,6 +80,7 @@ impl<'a> Rows<'a> {
             .filter(|id| !tables.backends.contains_key(id) && !previous.live.contains_key(id));
         Self {
             previous,
+            standings: &facts.standings,
             limits,
             incumbents: incumbents
                 .filter(|(_, id)| u32::from(id.0) < limits.services)
@@ -201,10 +204,14 @@ impl<'a> Rows<'a> {
         }
         let ids = self.draft(service)?;
         let held = retained.and_then(|row| self.held(row)).unwrap_or_default();
-        let list = members(service, &ids, paths);
+        let ways = Ways {
+            paths,
+            standings: self.standings,
+        };
+        let list = members(service, &ids, ways);
         let table = match service.policy.selection {
             Selection::Maglev(_) | Selection::RoundRobin if !list.is_empty() => {
-                self.build(recipe(service, paths))
+                self.build(recipe(service, ways))
             }
             _ => Arc::default(),
         };

@@ -569,4 +569,6 @@ fn drift_is_repaired_in_another_place() {
     assert_eq!(after.shared(A).len(), 2);
 }
 
+mod announcing;
 mod dual;
+mod standings;

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::*;
 use crate::addr::{AddressError, Prefix, check_unicast};
+use crate::health::Target;
 
 /// One of the two lists of `Sources`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +117,18 @@ pub enum ServiceError {
         "backend {endpoint} is the service itself, which would send packets in a circle: give the address of the server"
     )]
     BackendIsService { index: usize, endpoint: Endpoint },
+    #[error("a check with protocol icmp, which has no backends: leave it out")]
+    IcmpCheck,
+    #[error(
+        "backend {endpoint} has no port, the service {key} has many, and the check of type {kind} names none: give the check a port"
+    )]
+    CheckPort {
+        /// None: it is the service's check.
+        index: Option<usize>,
+        endpoint: Endpoint,
+        key: ServiceKey,
+        kind: &'static str,
+    },
 }
 
 impl ServiceError {
@@ -128,6 +141,11 @@ impl ServiceError {
             Self::IcmpPorts { .. } | Self::NoPorts { .. } => "port",
             Self::PortRange { .. } => "portMax",
             Self::NameLength { .. } | Self::NameCharacter { .. } => "name",
+            Self::IcmpCheck => "check",
+            Self::CheckPort { index: None, .. } => "check.port",
+            Self::CheckPort {
+                index: Some(index), ..
+            } => return format!("backends[{index}].check.port"),
             Self::PersistSelection { .. } => "persist",
             Self::MssClampMode { .. } | Self::MssClampProtocol { .. } => "mssClamp",
             Self::SourceFamily { list, .. } => list.as_str(),
@@ -222,7 +240,34 @@ impl Service {
             errors.extend(self.backend_error(*endpoint, place(endpoint)));
             errors.extend(self.backend_port_error(*endpoint, &place));
         }
+        self.checks_errors(&place, &mut errors);
         errors
+    }
+
+    fn checks_errors(&self, place: impl Fn(&Endpoint) -> usize, errors: &mut Vec<ServiceError>) {
+        let checks = &self.policy.checks;
+        if self.key.protocol == Protocol::Icmp && checks.of_service.is_some() {
+            errors.push(ServiceError::IcmpCheck);
+        }
+        let mut is_said = false;
+        for endpoint in self.backends.keys() {
+            let Some(check) = checks.of(endpoint) else {
+                continue;
+            };
+            if Target::new(&self.key, endpoint, check).is_some() {
+                continue;
+            }
+            let index = checks.of_backends.get(endpoint).map(|_| place(endpoint));
+            // What is wrong with the service's check is said once.
+            if index.is_some() || !std::mem::replace(&mut is_said, true) {
+                errors.push(ServiceError::CheckPort {
+                    index,
+                    endpoint: *endpoint,
+                    key: self.key,
+                    kind: check.probe.kind(),
+                });
+            }
+        }
     }
 
     fn ports_error(&self) -> Option<ServiceError> {
