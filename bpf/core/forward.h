@@ -13,7 +13,8 @@
  *
  * One bit of the filter each says whether the destination may be a service and whether the
  * source may be a backend; a packet that is neither leaves untouched. Every packet ends in one
- * enum lb_reason, counted in lb_end().
+ * enum lb_reason, counted in lb_end(); or, if its reason is marked, a worker in user space is asked
+ * (lb_config.ask), which counts it.
  */
 #ifndef LB_FORWARD_H
 #define LB_FORWARD_H
@@ -25,6 +26,7 @@
 #include "answer.h"
 #include "arp.h"
 #include "icmp.h"
+#include "redirect.h"
 
 /* What the client of a flow that is refused gets. */
 static __always_inline void lb_admit_answer(enum lb_reason reason, struct lb_passage *x)
@@ -276,6 +278,12 @@ static __always_inline void lb_end(struct lb_packet *p, struct lb_cpu *cpu, __u3
 	cpu->reason[reason]++;
 	if (reason <= LB_REASON_ECHO_ANSWERED)
 		return;
+	if (lb_is_asked(reason) && lb_ask(p)) {
+		cpu->rx--;
+		cpu->reason[reason]--;
+		cpu->answer_kind = 0;
+		return;
+	}
 	if (reason <= LB_REASON_NO_BACKEND_PASS) {
 		host_pass(p);
 		return;
@@ -297,13 +305,6 @@ static __always_inline void lb_forward(struct lb_packet *p)
 		return;
 	cpu->rx++;
 	lb_end(p, cpu, lb_frame_send(p, &x));
-}
-
-/* A flow too big for the stack: this cpu slot's own, with what the packet before left in it. */
-static __always_inline struct lb_flow *lb_flow_scratch(void)
-{
-	_Static_assert(sizeof(struct lb_flow) <= sizeof(struct lb_scratch), "a flow fits");
-	return host_region(LB_REGION_SCRATCH, host_slot());
 }
 
 static __always_inline struct lb_flow *lb_flow_scratch_zeroed(void)

@@ -122,6 +122,12 @@ static __always_inline void host_drop(struct lb_packet *packet)
 }
 
 /*
+ * Gives the packet to the worker in user space that serves the queue it came by; false: there is
+ * none, and the verdict is what it was. slot is the row of the device. In user space nobody is asked.
+ */
+static __always_inline bool host_ask(struct lb_packet *packet, __u32 slot);
+
+/*
  * Returns value, of which the BPF verifier knows nothing any more: paths that differ only in it
  * then converge. unknown is any value that the verifier doesn't know.
  */

@@ -150,21 +150,33 @@ static __always_inline void lb_echo_turn(const enum lb_family family, void *pack
 	ip4->check = lb_checksum_apply(ip4->check, lb_sum_fold(sum));
 }
 
+/* Is it an echo request that a VIP answers: ECHO_ANSWERED, or what it is else. */
+static __always_inline enum lb_reason lb_echo_check(const enum lb_family family,
+						    const struct lb_view *view,
+						    const struct lb_flow *flow)
+{
+	const struct lb_vip *vip = lb_vip_find(family, flow->bank, flow->tuple.daddr);
+
+	if (!vip || vip->flags & LB_VIP_LOCAL)
+		return LB_REASON_NOT_SERVICE;
+	if (!lb_echo_is_request(family, view, view->transport) || !(vip->flags & LB_VIP_ECHO) ||
+	    lb_source_is_martian(family, &flow->tuple, flow->bank))
+		return LB_REASON_VIP_OTHER;
+	return LB_REASON_ECHO_ANSWERED;
+}
+
 /* An echo request to a VIP comes back as its reply (RFC 1122, 3.2.2.6; RFC 4443, 4.2). */
 static __always_inline enum lb_reason lb_echo_answer(const enum lb_family family,
 						     struct lb_packet *p, struct lb_view *view,
 						     const struct lb_flow *flow)
 {
 	const __u16 reply = family == LB_IPV6 ? LB_ICMP6_ECHO_REPLY : LB_ICMP_ECHO_REPLY;
-	const struct lb_vip *vip = lb_vip_find(family, flow->bank, flow->tuple.daddr);
+	enum lb_reason reason = lb_echo_check(family, view, flow);
 	struct lb_icmp *icmp = view->transport;
 	__u64 sum = 0;
 
-	if (!vip || vip->flags & LB_VIP_LOCAL)
-		return LB_REASON_NOT_SERVICE;
-	if (!lb_echo_is_request(family, view, icmp) || !(vip->flags & LB_VIP_ECHO) ||
-	    lb_source_is_martian(family, &flow->tuple, flow->bank))
-		return LB_REASON_VIP_OTHER;
+	if (reason != LB_REASON_ECHO_ANSWERED)
+		return reason;
 	/* Both addresses are in ICMPv6's checksum: in another order, which is the same sum. */
 	lb_patch16((__u16 *)icmp, reply, &sum);
 	icmp->checksum = lb_checksum_apply(icmp->checksum, lb_sum_fold(sum));

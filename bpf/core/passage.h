@@ -22,6 +22,13 @@ struct lb_passage {
 	struct lb_cpu *cpu;
 };
 
+/* A flow too big for the stack: this cpu slot's own, with what the packet before left in it. */
+static __always_inline struct lb_flow *lb_flow_scratch(void)
+{
+	_Static_assert(sizeof(struct lb_flow) <= sizeof(struct lb_scratch), "a flow fits");
+	return host_region(LB_REGION_SCRATCH, host_slot());
+}
+
 /*
  * Says what the sender of a packet that is dropped gets. It waits in memory, because few packets
  * have one: lb_end() finds it there.

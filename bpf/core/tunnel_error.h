@@ -227,31 +227,42 @@ static __always_inline __u32 lb_icmp_mtu(const enum lb_family family, const stru
 }
 
 /*
- * An error whose quote is of no flow: it may be about a tunnel's packet. If not, that is for
- * `reason`. Nobody quenches sources any more (RFC 6633).
+ * Finds the flow of an error whose quote is of none: it may be about a tunnel's packet. FORWARDED,
+ * or why not; `reason` if it is of no tunnel. Nobody quenches sources any more (RFC 6633).
  */
+static __always_inline enum lb_reason lb_tunnel_error_find(
+	const enum lb_family family, const struct lb_packet *p, struct lb_passage *x,
+	struct lb_quote *quote, struct lb_inner *inner, enum lb_reason reason)
+{
+	const struct lb_icmp *icmp = x->view.transport;
+
+	inner->offset = lb_link_bytes(&x->view.link) + x->view.header + sizeof(*icmp);
+	if ((family == LB_IPV4 && icmp->type == LB_ICMP_SOURCE_QUENCH) ||
+	    !lb_inner_of_quote(family, p, quote, inner))
+		return reason;
+	reason = inner->family == LB_IPV6 ? lb_inner_find(LB_IPV6, p, x, inner, reason) :
+					    lb_inner_find(LB_IPV4, p, x, inner, reason);
+	if (reason != LB_REASON_FORWARDED)
+		return reason;
+	return lb_outer_is_flows(family, p, quote, &x->flow->conn.entry, inner->flags,
+				 lb_tunnel_mark(x->found.position)) ?
+		       LB_REASON_FORWARDED :
+		       LB_REASON_ICMP_UNRELATED;
+}
+
 static __always_inline enum lb_reason lb_tunnel_error_send(const enum lb_family family,
 							   struct lb_packet *p,
 							   struct lb_passage *x,
 							   struct lb_quote *quote,
 							   enum lb_reason reason)
 {
-	const struct lb_icmp *icmp = x->view.transport;
+	const __u32 mtu = lb_icmp_mtu(family, x->view.transport);
 	struct lb_inner inner = {};
-	__u32 mtu, result;
+	__u32 result;
 
-	inner.offset = lb_link_bytes(&x->view.link) + x->view.header + sizeof(*icmp);
-	if ((family == LB_IPV4 && icmp->type == LB_ICMP_SOURCE_QUENCH) ||
-	    !lb_inner_of_quote(family, p, quote, &inner))
-		return reason;
-	mtu = lb_icmp_mtu(family, icmp);
-	reason = inner.family == LB_IPV6 ? lb_inner_find(LB_IPV6, p, x, &inner, reason) :
-					   lb_inner_find(LB_IPV4, p, x, &inner, reason);
+	reason = lb_tunnel_error_find(family, p, x, quote, &inner, reason);
 	if (reason != LB_REASON_FORWARDED)
 		return reason;
-	if (!lb_outer_is_flows(family, p, quote, &x->flow->conn.entry, inner.flags,
-			       lb_tunnel_mark(x->found.position)))
-		return LB_REASON_ICMP_UNRELATED;
 	result = lb_inner_error_frame(host_frame(p), x->flow, inner.offset, inner.length, mtu);
 	p->verdict = result >> 8 & 0xff;
 	return result & 0xff;

@@ -127,6 +127,17 @@ static void fuzz_counters_agree(void)
 	fuzz_assert(cpu->rx == sum);
 }
 
+/* What the redirector would do with a frame, to which it does nothing. */
+static __u32 fuzz_sift(struct lb_packet *packet, const __u8 *bytes, size_t length)
+{
+	const __u8 *data = packet->data;
+	__u32 sifted = lb_sift(packet, lb_flow_scratch(), LB_SIFT_ONLY_READS);
+
+	fuzz_assert(packet->data == data && packet->data_end == data + length);
+	fuzz_assert(!memcmp(data, bytes, length));
+	return sifted;
+}
+
 static void fuzz_frame(const __u8 *bytes, size_t length, __u32 ifindex)
 {
 	__u8 *buffer = malloc(LB_USER_HEADROOM + length), *before = buffer + LB_USER_HEADROOM;
@@ -137,12 +148,16 @@ static void fuzz_frame(const __u8 *bytes, size_t length, __u32 ifindex)
 		.ifindex = ifindex,
 		.host = &frame,
 	};
+	__u32 sifted;
 	size_t after;
 
 	memcpy(before, bytes, length);
 	__asan_poison_memory_region(buffer, LB_USER_HEADROOM);
 	host_user_current = &fuzz_user;
+	sifted = fuzz_sift(&packet, bytes, length);
 	lb_forward(&packet);
+	fuzz_assert(sifted == LB_SIFT_ASK ||
+		    (packet.verdict == LB_VERDICT_PASS && packet.reason == sifted));
 	after = (__u8 *)packet.data_end - (__u8 *)packet.data;
 	fuzz_assert(packet.reason < LB_REASON_COUNT);
 	if (packet.verdict == LB_VERDICT_PASS) {

@@ -228,6 +228,18 @@ static __always_inline bool host_transmit(struct lb_packet *packet, __u32 slot, 
 	return packet->verdict != LB_VERDICT_DROP;
 }
 
+static __always_inline bool host_ask(struct lb_packet *packet, __u32 slot)
+{
+	struct xdp_md *ctx = packet->host;
+	__u32 queue = ctx->rx_queue_index;
+
+	if (slot >= LB_MAX_INTERFACES || queue >= LB_MAX_QUEUES ||
+	    bpf_redirect_map(&xskmap, slot * LB_MAX_QUEUES + queue, XDP_DROP) != XDP_REDIRECT)
+		return false;
+	packet->verdict = LB_VERDICT_REDIRECT;
+	return true;
+}
+
 static __always_inline __u64 host_forget(__u64 value, __u64 unknown)
 {
 	value ^= unknown;

@@ -26,6 +26,28 @@ void lb_user_forward(const struct lb_user *user, struct lb_user_frame *frame)
 	frame->reason = packet.reason;
 }
 
+__u32 lb_user_sift(const struct lb_user *user, struct lb_user_frame *frame)
+{
+	__u8 *data = frame->buffer + frame->offset;
+	struct lb_packet packet = {
+		.data = data,
+		.data_end = data + frame->length,
+		.ifindex = frame->ifindex,
+		.host = frame,
+	};
+	struct lb_flow *flow;
+	__u32 reason = LB_SIFT_ASK;
+
+	host_user_current = user;
+	flow = lb_flow_scratch();
+	if (flow)
+		reason = lb_sift(&packet, flow, LB_SIFT_ONLY_READS);
+	if (reason == LB_SIFT_ASK)
+		return 1;
+	frame->reason = reason;
+	return 0;
+}
+
 __u32 lb_user_tick(const struct lb_user *user)
 {
 	host_user_current = user;

@@ -103,6 +103,13 @@ static __always_inline bool host_transmit(struct lb_packet *packet, __u32 slot, 
 	return true;
 }
 
+static __always_inline bool host_ask(struct lb_packet *packet, __u32 slot)
+{
+	(void)packet;
+	(void)slot;
+	return false;
+}
+
 static __always_inline __u64 host_forget(__u64 value, __u64 unknown)
 {
 	(void)unknown;

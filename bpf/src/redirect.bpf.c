@@ -4,12 +4,15 @@
  * object of its own, so that it loads where the verifier refuses the forwarder.
  */
 #include "host_bpf.h"
+#include "redirect.h"
 
 SEC("xdp.frags")
 int loxid_redirect(struct xdp_md *ctx)
 {
-	(void)ctx;
-	return XDP_PASS;
+	struct lb_packet packet = host_packet(ctx);
+
+	lb_redirect(&packet);
+	return packet.verdict;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -36,6 +36,12 @@ struct lb_user_frame {
 };
 
 void lb_user_forward(const struct lb_user *user, struct lb_user_frame *frame);
+
+/*
+ * What the redirector would do with a frame, which stays as it is: 0, it passes and `reason` says
+ * why; 1, it is for a worker.
+ */
+__u32 lb_user_sift(const struct lb_user *user, struct lb_user_frame *frame);
 __u32 lb_user_tick(const struct lb_user *user);
 
 /* Where the core looks for published records (index.h). */

@@ -159,6 +159,38 @@ impl UserHost {
     }
 }
 
+/// What the redirector makes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sifted {
+    /// It is for a worker.
+    Ask,
+    /// To the box's own stack, for a reason.
+    Pass(Reason),
+}
+
+impl UserHost {
+    /// What the redirector would do with a frame, received on `ifindex`. Nothing is changed.
+    ///
+    /// # Panics
+    /// When the core leaves a reason that doesn't exist.
+    pub fn sift(&mut self, frame: &[u8], ifindex: u32) -> Sifted {
+        let mut run = c::lb_user_frame {
+            buffer: frame.as_ptr().cast_mut(),
+            offset: 0,
+            length: frame.len() as u32,
+            ifindex,
+            verdict: 0,
+            slot: 0,
+            reason: 0,
+        };
+        // SAFETY: the frame is read only; the regions are those of `self.regions`.
+        if unsafe { c::lb_user_sift(&self.user, &mut run) } != 0 {
+            return Sifted::Ask;
+        }
+        Sifted::Pass(Reason::of(run.reason).expect("the core leaves reasons of enum lb_reason"))
+    }
+}
+
 /// What a sweep saw in its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SweepStats {

@@ -7,7 +7,7 @@
 mod crew;
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
@@ -32,6 +32,9 @@ const LOOK_AROUND: Duration = Duration::from_millis(100);
 pub fn run(options: &Options, replace: bool) -> Result<(), Failure> {
     let config = load(options)?;
     logging::start(&config.log_level);
+    // It outlives the daemon that started it, and the terminal of that. Who leads a session already
+    // (a unit of its own) is refused, and needs nothing.
+    let _ = nix::unistd::setsid();
     let signals = Signals::new()?;
     raise_memlock();
     let Some(plane) = open(&config, replace, &signals)? else {
@@ -112,20 +115,26 @@ fn divide(plane: &WorkerPlane, config: &Config, crew: &mut Crew) -> Result<(), F
     }
     tracing::info!(threads, before = crew.len(), "divides the queues");
     crew.stop();
-    let tap = open_tap(&config.afxdp.tap);
+    let tap = Arc::new(OnceLock::new());
     for number in 0..threads {
         let frames = config.afxdp.frames_per_queue;
         crew.start(number, |bell| {
             plane.thread(number, threads, frames, tap.clone(), bell)
         })?;
     }
+    // After the threads: packets of services don't wait for it.
+    if threads > 0
+        && let Some(opened) = open_tap(&config.afxdp.tap)
+    {
+        let _ = tap.set(opened);
+    }
     Ok(())
 }
 
 /// Without it everything is forwarded, but for what is for the box itself.
-fn open_tap(name: &str) -> Option<Arc<Tap>> {
+fn open_tap(name: &str) -> Option<Tap> {
     match Tap::open(name) {
-        Ok(tap) => Some(Arc::new(tap)),
+        Ok(tap) => Some(tap),
         Err(error) => {
             tracing::error!(
                 "cannot make the TAP {name}: {error}: packets that a worker passes to the box's \

@@ -53,7 +53,7 @@ pub struct RawLink {
     pub kind: Option<String>,
     /// Of a VLAN link: its tag, and the link below it.
     pub vlan: Option<RawVlan>,
-    /// Queues that it was made with; not all need be in use.
+    /// Queues that are in use; where the driver doesn't say, those it was made with.
     pub rx_queues: u32,
     pub tx_queues: u32,
     /// The XDP program that the link carries: how, and its id.

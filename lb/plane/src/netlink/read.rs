@@ -22,6 +22,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 
 use super::{NetlinkError, RawLink, RawVlan, Requests};
 use crate::attach::Mode;
+use crate::sys;
 
 /// A neighbour entry that has a MAC.
 pub(super) struct Neighbour {
@@ -44,6 +45,11 @@ impl Requests {
                 _ => None,
             })
             .collect();
+        for (name, link) in links.iter_mut().filter(|(_, link)| !link.loopback) {
+            if let Some(in_use) = sys::queues(name) {
+                (link.rx_queues, link.tx_queues) = in_use;
+            }
+        }
         let mut addresses: BTreeMap<u32, BTreeSet<(IpAddr, u8)>> = BTreeMap::new();
         for message in self.dump(
             "read addresses",

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::time::{ClockId, clock_gettime};
 
 use super::{WorkerError, WorkerOptions};
 use crate::slots::WorkerSet;
@@ -33,7 +32,7 @@ pub(super) struct Taken {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Holder {
     pub pid: Option<u32>,
-    /// Nanoseconds since the machine was started.
+    /// When it was started, in ticks of a clock since the machine was.
     pub since: u64,
 }
 
@@ -84,10 +83,8 @@ fn held(
     set: WorkerSet,
     other_lives: bool,
 ) -> Result<Taken, WorkerError> {
-    let since = clock_gettime(ClockId::CLOCK_BOOTTIME)
-        .map(|now| Duration::from(now).as_nanos() as u64)
-        .unwrap_or(0);
-    write(&mut file, since).map_err(failed(&path(options, set)))?;
+    write(&mut file).map_err(failed(&path(options, set)))?;
+    let since = began(std::process::id());
     Ok(Taken {
         lock: SetLock {
             _file: file,
@@ -112,12 +109,12 @@ fn lock(
             Err((_, errno)) => return Err(failed(&path)(errno.into())),
         }
         // Its holder is a worker, not somebody who asks, if it says so.
-        if read(&mut file).is_some_and(|holder| is_alive(holder.pid)) {
+        if is_alive(read(&mut file).pid) {
             break;
         }
         std::thread::sleep(PAUSE);
     }
-    Ok(Err(read(&mut file).unwrap_or_default()))
+    Ok(Err(read(&mut file)))
 }
 
 /// Only a hint: a dead process's id may be another's by now.
@@ -149,19 +146,32 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn write(file: &mut File, since: u64) -> io::Result<()> {
+/// Nothing but the id: others read it, too.
+fn write(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
-    writeln!(file, "{} {since}", std::process::id())
+    writeln!(file, "{}", std::process::id())
 }
 
-fn read(file: &mut File) -> Option<Holder> {
+fn read(file: &mut File) -> Holder {
     let mut text = String::new();
-    file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
-    let mut words = text.split_whitespace();
-    Some(Holder {
-        pid: words.next()?.parse().ok(),
-        since: words.next()?.parse().unwrap_or(0),
-    })
+    let pid = file
+        .rewind()
+        .and_then(|()| file.read_to_string(&mut text))
+        .ok()
+        .and_then(|_| text.trim().parse().ok());
+    Holder {
+        pid,
+        since: pid.map_or(0, began),
+    }
+}
+
+/// When a process was started, in clock ticks since the machine was; 0: there is none
+/// (`proc_pid_stat(5)`: field 22, where the name, field 2, may contain anything but is in brackets).
+fn began(pid: u32) -> u64 {
+    const AFTER_NAME: usize = 22 - 3;
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let field = fields.split_whitespace().nth(AFTER_NAME);
+    field.and_then(|field| field.parse().ok()).unwrap_or(0)
 }
