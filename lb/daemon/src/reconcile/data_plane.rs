@@ -1,13 +1,13 @@
 //! What the reconciler needs of a plane beyond tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use lb_core::addr::Mac;
 use lb_core::plane::Plane;
 use lb_plane::attach::{Asked, AttachError, Attachment, Warning};
 use lb_plane::sweep::Swept;
-use lb_plane::{KernelPlane, Reader, multicast};
+use lb_plane::{KernelPlane, Reader, announce, multicast};
 
 /// A plane that packets reach through interfaces.
 pub trait DataPlane: Plane {
@@ -22,6 +22,8 @@ pub trait DataPlane: Plane {
     fn join(&mut self, interface: &str, group: Mac) -> io::Result<()>;
     fn leave(&mut self, interface: &str, group: Mac) -> io::Result<()>;
     fn joined(&self, interface: &str) -> io::Result<BTreeSet<Mac>>;
+    /// Sends frames by devices (ifindexes). Returns why some were not sent, by their place.
+    fn transmit(&mut self, frames: &[(u32, Vec<u8>)]) -> BTreeMap<usize, io::Error>;
     fn sweep_step(&mut self) -> Swept;
     fn reader(&self) -> Reader;
 }
@@ -53,6 +55,10 @@ impl DataPlane for KernelPlane {
 
     fn joined(&self, interface: &str) -> io::Result<BTreeSet<Mac>> {
         multicast::joined(interface)
+    }
+
+    fn transmit(&mut self, frames: &[(u32, Vec<u8>)]) -> BTreeMap<usize, io::Error> {
+        announce::transmit(frames)
     }
 
     fn sweep_step(&mut self) -> Swept {

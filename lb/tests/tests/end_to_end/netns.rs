@@ -8,6 +8,7 @@ use lb_tests::topology::Topology;
 use lb_tests::traffic::Server;
 use serde_json::Value;
 
+mod announce;
 mod changes;
 mod direct;
 mod forwarding;
