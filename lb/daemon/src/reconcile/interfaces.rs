@@ -132,9 +132,7 @@ impl Keeper {
             }
             let known = self.known.entry(name.clone()).or_default();
             let Some(link) = inputs.facts.links.get(name) else {
-                if known.state.attachment.take().is_some() {
-                    tracing::warn!(interface = name, "the interface is gone");
-                }
+                known.state.attachment = None;
                 known.state.message =
                     "there is no interface of this name: it is attached when it appears".into();
                 known.retry = Backoff::default();
@@ -148,12 +146,8 @@ impl Keeper {
                 Ok((attachment, warning)) => {
                     if was_taken_off {
                         *counters.corrections.entry("attachment").or_default() += 1;
-                        tracing::warn!(
-                            interface = name,
-                            "somebody took the program off; attached again"
-                        );
                     }
-                    tracing::info!(interface = name, ifindex = attachment.ifindex, mode = %attachment.mode, "attached");
+                    tracing::debug!(interface = name, ifindex = attachment.ifindex, mode = %attachment.mode, "attached");
                     if let Some(warning) = &warning {
                         tracing::warn!("{warning}");
                     }
@@ -162,9 +156,6 @@ impl Keeper {
                 }
                 Err(error) => {
                     let message = line(&error);
-                    if known.state.message != message {
-                        tracing::error!("{message}");
-                    }
                     if !present.contains_key(name) {
                         known.state.attachment = None;
                     }
