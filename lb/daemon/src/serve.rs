@@ -91,8 +91,14 @@ pub async fn run<P: DataPlane>(
                 }
             },
             () = until(daemon.confirmation_at()) => daemon.confirmation_due(),
-            frames = ears.heard() => daemon.heard(&frames),
-            () = until(daemon.announce_at()) => daemon.announce(),
+            frames = ears.heard() => match daemon.heard(&frames) {
+                true => {}
+                false => continue,
+            },
+            () = until(daemon.announce_at()) => match daemon.announce() {
+                true => {}
+                false => continue,
+            },
             _ = sweep.tick() => {
                 daemon.sweep();
                 continue;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing::{Boxed, document, put_link, take_link};
 
+mod announcing;
 mod groups;
 mod vlans;
 
@@ -61,6 +62,7 @@ impl World {
                 wanted,
                 vlans,
                 facts,
+                standings: &Default::default(),
                 now: *now,
             },
             depth,
