@@ -12,6 +12,7 @@ mod announce;
 mod changes;
 mod direct;
 mod forwarding;
+mod health;
 mod ipv6;
 mod links;
 mod policies;
