@@ -72,6 +72,7 @@ pub fn apply(
         }
         Edit::DeleteBackend { endpoint, .. } => {
             let mut service = existing(document, &key)?;
+            service.policy.checks.of_backends.remove(endpoint);
             service
                 .backends
                 .remove(endpoint)

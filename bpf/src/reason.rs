@@ -42,5 +42,7 @@ impl Reason {
 
 include!(concat!(env!("OUT_DIR"), "/names.rs"));
 
+mod remedy;
+
 #[cfg(test)]
 mod tests;

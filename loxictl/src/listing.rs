@@ -1,9 +1,7 @@
 //! What `get` prints of each kind of thing.
 
 use lb_api::wire::{
-    BackendState, BackendStatus, Condition, ConditionStatus, Connection, DocumentStatus,
-    InterfaceStatus, Mode, NoBackend, Path, ServiceBackend, ServiceStatus, Socket, SocketState,
-    XdpMode,
+    AnnounceState, BackendState, BackendStatus, Condition, ConditionStatus, Connection, DocumentStatus, InterfaceStatus, Mode, NoBackend, OperatorState, Path, ServiceBackend, ServiceStatus, Socket, SocketState, Verdict, XdpMode,
 };
 
 use crate::output::Listed;
@@ -31,6 +29,7 @@ impl Listed for ServiceStatus {
         wide("IDLE-TIMEOUT"),
         wide("PERSIST"),
         wide("NO-BACKEND"),
+        wide("ANNOUNCED"),
         wide("SOURCE"),
         wide("MESSAGE"),
     ];
@@ -54,6 +53,7 @@ impl Listed for ServiceStatus {
             Cell::maybe(self.spec.idle_timeout.map(|seconds| format!("{seconds}s"))),
             Cell::maybe(self.spec.persist.map(|seconds| format!("{seconds}s"))),
             no_backend(self.spec.no_backend).into(),
+            announced(self),
             Cell::from(&self.source),
             Cell::maybe(trouble(&self.conditions)),
         ]
@@ -70,6 +70,7 @@ impl Listed for ServiceBackend {
         column("BACKEND"),
         column("WEIGHT"),
         column("STATE"),
+        column("HEALTH"),
         column("ACTIVE"),
         wide("LOAD"),
         wide("MAX"),
@@ -88,7 +89,8 @@ impl Listed for ServiceBackend {
             Cell::from(&self.service),
             end(backend).into(),
             backend.weight.into(),
-            state(backend.state),
+            state(backend),
+            health(backend),
             backend.traffic.active_connections.into(),
             backend.load.into(),
             Cell::maybe(backend.max_connections),
@@ -276,7 +278,11 @@ fn programmed(conditions: &[Condition]) -> Cell {
 pub fn trouble(conditions: &[Condition]) -> Option<&str> {
     let wrong = |condition: &&Condition| match condition.kind.as_str() {
         "Programmed" => condition.status != ConditionStatus::True,
-        "Shadowed" => condition.status == ConditionStatus::True,
+        "Shadowed" | "AddressConflict" => condition.status == ConditionStatus::True,
+        "Announced" => {
+            let wanted = ["AddressInUse", "InterfaceMissing", "NotListening"];
+            condition.status == ConditionStatus::False && wanted.contains(&&*condition.reason)
+        }
         _ => false,
     };
     conditions
@@ -286,13 +292,56 @@ pub fn trouble(conditions: &[Condition]) -> Option<&str> {
         .find(|text| !text.is_empty())
 }
 
-fn state(state: BackendState) -> Cell {
-    match state {
+/// Interfaces that the VIP is announced on; with the state where it is not simply that.
+fn announced(service: &ServiceStatus) -> Cell {
+    let all = &service.announcements;
+    let texts: Vec<String> = all
+        .iter()
+        .map(|one| match (one.state, &one.other) {
+            (AnnounceState::Announced, _) => one.interface.clone(),
+            (state, None) => format!("{} ({})", one.interface, state.as_str()),
+            (state, Some(other)) => format!("{} ({} {other})", one.interface, state.as_str()),
+        })
+        .collect();
+    let bad = |state| matches!(state, AnnounceState::InUse | AnnounceState::Conflict);
+    let tone = match all.iter().any(|one| bad(one.state)) {
+        true => Tone::Bad,
+        false if all.iter().all(|one| one.state == AnnounceState::Announced) => Tone::Plain,
+        false => Tone::Warning,
+    };
+    match texts.is_empty() {
+        true => Cell::maybe(None::<String>),
+        false => Cell::toned(texts.join(","), tone),
+    }
+}
+
+/// How it is; what an operator says of it goes before what follows from it.
+pub fn state(backend: &BackendStatus) -> Cell {
+    match backend.operator {
+        OperatorState::Drained => return Cell::toned("drained by hand", Tone::Warning),
+        OperatorState::Disabled => return Cell::toned("disabled by hand", Tone::Warning),
+        OperatorState::Enabled => {}
+    }
+    match backend.state {
         BackendState::Active => Cell::toned("active", Tone::Good),
         BackendState::Draining => Cell::toned("draining", Tone::Warning),
         BackendState::Full => Cell::toned("full", Tone::Warning),
+        BackendState::Down => Cell::toned("down", Tone::Bad),
         BackendState::Unresolved => Cell::toned("unresolved", Tone::Bad),
         BackendState::Unknown => Cell::toned("unknown", Tone::Warning),
+    }
+}
+
+/// What its check says; `-` without one.
+fn health(backend: &BackendStatus) -> Cell {
+    match &backend.health {
+        None => Cell::maybe(None::<String>),
+        Some(health) if health.flapping => Cell::toned("flapping", Tone::Bad),
+        Some(health) => match health.verdict {
+            Verdict::Up => Cell::toned("up", Tone::Good),
+            Verdict::Down => Cell::toned("down", Tone::Bad),
+            Verdict::Unknown => Cell::toned("unknown", Tone::Warning),
+        },
     }
 }
 

@@ -42,4 +42,7 @@ pub fn told(applied: &Applied) {
             applied.source, applied.generation
         ),
     }
+    if let Some(until) = applied.confirm_until {
+        eprintln!("it reverts at {until} unless it is confirmed: loxictl confirm");
+    }
 }

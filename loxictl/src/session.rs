@@ -1,17 +1,21 @@
 //! One run of the program: whom it asks, where it prints, and what an error means for a person.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use lb_api::client::{ApiError, ChangeOptions, Client, ClientError, ConnectionsRequest, Target};
+pub use lb_api::client::ChangeOptions;
+use lb_api::client::Heard;
+use lb_api::client::{ApiError, Client, ClientError, ConnectionsRequest, Credentials, Target};
 use lb_api::control::Generation;
 pub use lb_api::control::Precondition;
 use lb_api::wire::{
-    Applied, Attach, AttachAs, Connection, ConnectionsPage, Document, DocumentStatus,
-    InterfaceStatus, ServiceBackend, ServiceStatus, Status,
+    Applied, Attach, AttachAs, BackendDescription, Confirmation, Connection, ConnectionsPage, CreatedToken, Document, DocumentStatus, Event, EventId, EventKind, HistoryDetail, HistoryEntry, InterfaceStatus, NewToken, OperatorState, ServiceBackend, ServiceStatus, Status, Token,
 };
 use lb_core::intent::Source;
+use lb_core::service::{Endpoint, ServiceKey};
 
-use crate::cli::Global;
+use crate::cli::{DEFAULT_SERVER, Global};
+use crate::contexts;
 use crate::failure::{Failure, Kind, Result};
 use crate::output::Output;
 
@@ -24,11 +28,39 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(global: &Global) -> Self {
+    pub fn new(global: &Global) -> Result<Self> {
+        let (target, files) = contexts::chosen(global)?;
+        let credentials = Credentials::load(&files, &target).map_err(contexts::of_credentials)?;
+        Ok(Self {
+            client: Client::with_credentials(target, credentials),
+            output: Output::new(global.output, global.no_color),
+        })
+    }
+
+    /// For commands that ask nobody: what is wrong with files and contexts is not theirs.
+    pub fn offline(global: &Global) -> Self {
+        let here = DEFAULT_SERVER.parse().expect("the default is a server");
         Self {
-            client: Client::new(global.server.clone()),
+            client: Client::new(here),
             output: Output::new(global.output, global.no_color),
         }
+    }
+
+    /// Whom it asks.
+    pub fn target(&self) -> &Target {
+        self.client.target()
+    }
+
+    pub async fn tokens(&self) -> Result<Vec<Token>> {
+        Ok(self.client.tokens().await.map_err(failure)?.items)
+    }
+
+    pub async fn create_token(&self, token: &NewToken) -> Result<CreatedToken> {
+        self.client.create_token(token).await.map_err(failure)
+    }
+
+    pub async fn revoke_token(&self, name: &str) -> Result<()> {
+        self.client.revoke_token(name).await.map_err(failure)
     }
 
     pub async fn documents(&self) -> Result<Vec<DocumentStatus>> {
@@ -51,11 +83,65 @@ impl Session {
         let options = ChangeOptions {
             precondition,
             dry_run,
+            ..ChangeOptions::default()
         };
+        self.put(source, document, &options).await
+    }
+
+    /// The same with everything that can be said of a change.
+    pub async fn put(
+        &self,
+        source: &Source,
+        document: &Document,
+        options: &ChangeOptions,
+    ) -> Result<Applied> {
         self.client
-            .put_document(source, document, &options)
+            .put_document(source, document, options)
             .await
             .map_err(failure)
+    }
+
+    pub async fn history(&self, source: Option<&Source>) -> Result<Vec<HistoryEntry>> {
+        Ok(self.client.history(source).await.map_err(failure)?.items)
+    }
+
+    pub async fn generation(&self, generation: u64) -> Result<HistoryDetail> {
+        self.client.generation(generation).await.map_err(failure)
+    }
+
+    pub async fn rollback(&self, generation: u64, options: &ChangeOptions) -> Result<Applied> {
+        self.client
+            .rollback(generation, options)
+            .await
+            .map_err(failure)
+    }
+
+    pub async fn confirm(&self, generation: Option<u64>) -> Result<Confirmation> {
+        self.client.confirm(generation).await.map_err(failure)
+    }
+
+    pub async fn revert(&self, generation: Option<u64>) -> Result<Applied> {
+        self.client.revert(generation).await.map_err(failure)
+    }
+
+    pub async fn events(&self, kinds: &[EventKind]) -> Result<Vec<Event>> {
+        Ok(self.client.events(kinds).await.map_err(failure)?.items)
+    }
+
+    pub async fn listen(
+        &self,
+        kinds: &[EventKind],
+        since: Option<EventId>,
+        hear: impl FnMut(Heard) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.client
+            .listen(kinds, since, hear)
+            .await
+            .map_err(failure)
+    }
+
+    pub async fn metrics(&self) -> Result<String> {
+        self.client.metrics().await.map_err(failure)
     }
 
     /// What `put_document` would change.
@@ -69,6 +155,28 @@ impl Session {
 
     pub async fn backends(&self) -> Result<Vec<ServiceBackend>> {
         Ok(self.client.backends().await.map_err(failure)?.items)
+    }
+
+    pub async fn describe_backend(
+        &self,
+        service: Option<&ServiceKey>,
+        endpoint: &Endpoint,
+    ) -> Result<Vec<BackendDescription>> {
+        let described = self.client.describe_backend(service, endpoint).await;
+        Ok(described.map_err(failure)?.items)
+    }
+
+    pub async fn set_operator_state(
+        &self,
+        service: Option<&ServiceKey>,
+        endpoint: &Endpoint,
+        state: OperatorState,
+    ) -> Result<Vec<ServiceBackend>> {
+        let set = self
+            .client
+            .set_operator_state(service, endpoint, state)
+            .await;
+        Ok(set.map_err(failure)?.items)
     }
 
     pub async fn interfaces(&self) -> Result<Vec<InterfaceStatus>> {
@@ -149,7 +257,7 @@ fn refused(error: &ApiError) -> Failure {
 /// What can be wrong between us and loxid.
 fn unreachable_remedy(target: &Target) -> String {
     match target {
-        Target::Http { .. } => {
+        Target::Http { .. } | Target::Https { .. } => {
             "is loxid running there, and does its configuration have this listener? See --server"
                 .into()
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::document::Service;
+use super::time::Timestamp;
 
 /// The answer to every change of a document, made or only tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +22,9 @@ pub struct Applied {
     /// Nothing was changed: `dryRun`.
     #[serde(default)]
     pub dry_run: bool,
+    /// When it reverts by itself unless it is confirmed. Not there: it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_until: Option<Timestamp>,
     /// By key. Empty: the document says what it said before.
     pub changes: Vec<Change>,
 }

@@ -1,10 +1,11 @@
 //! Wire types to `lb_core`'s and back. What comes in is checked whole: every problem is found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use lb_core::addr::Prefix;
+use lb_core::health::Checks;
 use lb_core::intent::{self, DocumentError, Source};
 use lb_core::service::{
     self as core, Endpoint, IdleTimeout, MaglevSize, MssClamp, Persist, Policy, Ports, Selection,
@@ -14,6 +15,9 @@ use lb_core::service::{
 use super::document::{Backend, Document, Mode, NoBackend, Protocol, Select, Service};
 use super::invalid::{Invalid, Problem};
 use super::service::Share;
+
+mod announce;
+mod check;
 
 #[cfg(test)]
 mod tests;
@@ -166,6 +170,7 @@ pub(crate) fn edit_problems(errors: &[DocumentError]) -> Invalid {
                 "an IPv4 and an IPv6 service may share a name, others may not",
             )
             .remedy("rename one, or leave it out"),
+            DocumentError::TooManyProbes { .. } => from_text("check.intervalMs", error),
             DocumentError::DuplicateKey { .. } => from_text("", error),
             DocumentError::Overlap { key, other, .. } => Problem::new(
                 "port",
@@ -191,13 +196,21 @@ fn parse_service(path: &str, wire: &Service) -> Result<core::Service, Vec<Proble
     let ports = keep(&mut problems, ports(path, wire));
     let policy = policy(path, wire, &mut problems);
     let mut backends = Vec::with_capacity(wire.backends.len());
+    let mut of_backends = BTreeMap::new();
     for (index, backend) in wire.backends.iter().enumerate() {
         let path = format!("{path}backends[{index}].");
-        backends.extend(parse_backend(&path, backend, &mut problems));
+        let parsed = parse_backend(&path, backend, &mut problems);
+        let own = backend.check.as_ref();
+        let own = own.map(|own| check::check(&format!("{path}check."), own, &mut problems));
+        if let Some(((endpoint, _), Some(own))) = parsed.zip(own) {
+            of_backends.insert(endpoint, own);
+        }
+        backends.extend(parsed);
     }
-    let (Some(vip), Some(ports), Some(policy)) = (vip, ports, policy) else {
+    let (Some(vip), Some(ports), Some(mut policy)) = (vip, ports, policy) else {
         return Err(problems);
     };
+    policy.checks.of_backends = of_backends;
     if !problems.is_empty() {
         return Err(problems); // of backends
     }
@@ -244,6 +257,11 @@ fn policy(path: &str, wire: &Service, problems: &mut Vec<Problem>) -> Option<Pol
     let allowed = prefixes(&field("allowedSources"), &wire.allowed_sources, problems);
     let denied = prefixes(&field("deniedSources"), &wire.denied_sources, problems);
     let mss_clamp = optional(problems, &field("mssClamp"), wire.mss_clamp, mss_clamp);
+    let announce = announce::parse(path, wire, problems);
+    let of_service = match &wire.check {
+        None => Some(None),
+        Some(wire) => check::check(&field("check."), wire, problems),
+    };
     Some(Policy {
         mode: mode?,
         selection: selection?,
@@ -253,6 +271,11 @@ fn policy(path: &str, wire: &Service, problems: &mut Vec<Problem>) -> Option<Pol
         last_hop: wire.last_hop,
         mss_clamp: mss_clamp?,
         sources: Sources { allowed, denied },
+        announce: announce?,
+        checks: Checks {
+            of_service: of_service?,
+            of_backends: BTreeMap::new(),
+        },
     })
 }
 
@@ -488,6 +511,8 @@ impl From<&core::Service> for Service {
             last_hop,
             mss_clamp,
             sources,
+            announce,
+            checks,
         } = &service.policy;
         let (port, port_max) = match service.key.ports {
             Ports::One(port) => (Some(port.get()), None),
@@ -505,12 +530,17 @@ impl From<&core::Service> for Service {
             core::Mode::Gue { port } if port != core::Mode::GUE_PORT => Some(port.get().into()),
             _ => None,
         };
+        let (announce, announce_interfaces, announce_when) = announce::fields(announce);
         let texts = |prefixes: &BTreeSet<Prefix>| prefixes.iter().map(Prefix::to_string).collect();
         let backends = service.backends.iter().map(|(endpoint, share)| Backend {
             address: endpoint.addr.to_string(),
             port: endpoint.port.map(|port| port.get().into()),
             weight: share.weight.get().into(),
             max_connections: share.max_connections.map(|max| max.get().into()),
+            check: checks.of_backends.get(endpoint).map(|own| match own {
+                Some(own) => (&**own).into(),
+                None => check::none(),
+            }),
         });
         Self {
             name: service.name.clone(),
@@ -529,6 +559,10 @@ impl From<&core::Service> for Service {
             allowed_sources: texts(&sources.allowed),
             denied_sources: texts(&sources.denied),
             mss_clamp: mss_clamp.map(|clamp| clamp.get().into()),
+            announce,
+            announce_interfaces,
+            announce_when,
+            check: checks.of_service.as_ref().map(|check| (&**check).into()),
             backends: backends.collect(),
         }
     }

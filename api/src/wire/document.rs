@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::announce::{Announce, AnnounceWhen, is_default};
+
+use super::check::Check;
+
 /// Everything one source wants. It replaces what the source wanted before, whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -82,6 +86,23 @@ pub struct Service {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 536, maximum = 65495)]
     pub mss_clamp: Option<i64>,
+    /// What backends are asked, to find out whether they may have connections. Default: none, all
+    /// of them may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+    /// Who speaks for the VIP on links. A VIP is announced while one of its services wants it.
+    /// Default: `l2`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub announce: Announce,
+    /// Interfaces to announce the VIP on, attached ones; with `announce: l2` only. Default: none,
+    /// which means all attached ones with a subnet that the VIP is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["eth0"]))]
+    pub announce_interfaces: Vec<String>,
+    /// `healthy`: only while a backend can take connections; with `announce: l2` only. Default:
+    /// `always`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub announce_when: AnnounceWhen,
     /// Unique by (address, port). Default: none, which is valid: see `noBackend`. None with `icmp`.
     #[serde(default)]
     pub backends: Vec<Backend>,
@@ -109,6 +130,10 @@ pub struct Backend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4294967295_i64)]
     pub max_connections: Option<i64>,
+    /// What this backend is asked instead, whole: nothing is taken from the service's check.
+    /// Default: the service's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
 }
 
 /// What is served at the VIP.

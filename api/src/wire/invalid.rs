@@ -70,7 +70,7 @@ impl Invalid {
     }
 
     /// `Err` if there is a problem.
-    pub(super) fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
+    pub fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
         problems.truncate(Self::REPORTED_MAX);
         if problems.is_empty() {
             Ok(())

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::announce::Announcement;
+use super::check::{Health, OperatorState};
 use super::document::Service;
 
 /// A service of any document, and how it is.
@@ -22,8 +24,12 @@ pub struct ServiceStatus {
     pub generation: u64,
     /// As the document has it.
     pub spec: Service,
-    /// At least `Programmed`; `Shadowed` if an earlier source has the same key.
+    /// At least `Programmed` and `Announced`; `Shadowed` if an earlier source has the same key;
+    /// `AddressConflict` if somebody else speaks for the VIP, too.
     pub conditions: Vec<Condition>,
+    /// The VIP on interfaces that one of its services wants it announced on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announcements: Vec<Announcement>,
     pub backends: Vec<BackendStatus>,
     pub traffic: Traffic,
 }
@@ -73,8 +79,18 @@ pub struct BackendStatus {
     /// those that rest for a while after their end included.
     #[serde(default)]
     pub load: u64,
+    /// How its check goes. Not there: it is not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// What an operator says of it.
+    #[serde(default, skip_serializing_if = "is_enabled")]
+    pub operator: OperatorState,
     /// Of all services that lead to it.
     pub traffic: Traffic,
+}
+
+fn is_enabled(state: &OperatorState) -> bool {
+    *state == OperatorState::Enabled
 }
 
 /// Whether a backend takes connections.
@@ -83,8 +99,10 @@ pub struct BackendStatus {
 pub enum BackendState {
     /// Takes connections.
     Active,
-    /// Weight 0: keeps the connections it has and takes no more.
+    /// Weight 0, or drained by hand: keeps the connections it has and takes no more.
     Draining,
+    /// Its check fails, or it was disabled by hand: keeps the connections it has and takes no more.
+    Down,
     /// Has as many connections as it may for this service: the others get the next ones.
     Full,
     /// It cannot be reached as the service's mode demands, or not yet: the message says why.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::history::Confirmation;
 use super::service::Condition;
 
 /// How the appliance is.
@@ -23,6 +24,9 @@ pub struct Status {
     pub generation: u64,
     /// `Ready`, `Reconciled`, ...
     pub conditions: Vec<Condition>,
+    /// A change that reverts by itself unless it is confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
     /// What an operator should look at.
     pub warnings: Vec<String>,
     /// What is so by design, and surprises.
@@ -61,6 +65,9 @@ pub struct DataPlane {
     /// To the stack of the box.
     pub passed: u64,
     pub dropped: u64,
+    /// Milliseconds that `recent` of the reasons counts over; 0: not known yet.
+    #[serde(default)]
+    pub window: u64,
     /// `passed` and `dropped` by reason, the reasons that occurred.
     pub reasons: Vec<ReasonCount>,
 }
@@ -74,9 +81,15 @@ pub struct ReasonCount {
     /// `pass` or `drop`.
     pub class: String,
     pub packets: u64,
+    /// Of these, in the last `window` milliseconds.
+    #[serde(default)]
+    pub recent: u64,
     /// What the reason means.
     #[serde(default)]
     pub meaning: String,
+    /// What to do about it; empty where nothing is wrong.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
 }
 
 /// How full a table is.

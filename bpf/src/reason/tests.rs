@@ -24,6 +24,36 @@ fn an_unknown_code_is_no_reason() {
 }
 
 #[test]
+fn every_reason_that_somebody_could_ask_about_has_a_remedy_of_one_sentence() {
+    for reason in REASONS {
+        let unremarkable = remedy::UNREMARKABLE.contains(&reason.name);
+        assert!(
+            !(unremarkable && reason.class == Class::Drop),
+            "{}: a drop is never unremarkable",
+            reason.name
+        );
+        match reason.remedy() {
+            Some(remedy) => {
+                let sentence = remedy.strip_suffix('.').unwrap_or_default();
+                assert!(
+                    !unremarkable && sentence.len() > 20 && !sentence.contains(". "),
+                    "{}: `{remedy}` is not one sentence",
+                    reason.name
+                );
+            }
+            None => assert!(
+                unremarkable,
+                "bpf/src/reason/remedy.rs needs a remedy for {}",
+                reason.name
+            ),
+        }
+    }
+    for name in remedy::named().chain(remedy::UNREMARKABLE) {
+        assert!(Reason::named(name).is_some(), "{name} is no reason");
+    }
+}
+
+#[test]
 fn the_readme_has_every_reason_with_its_meaning() {
     let readme = include_str!("../../../README.md");
     for reason in REASONS {

@@ -5,7 +5,9 @@
 //! values are said at once.
 
 mod afxdp;
+mod announce;
 mod limits;
+mod listen;
 mod raw;
 mod tunnels;
 mod vlans;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use lb_api::server::Role;
 use lb_api::wire::{self, AttachAs};
+use lb_core::announce::Probe;
 use lb_core::intent::Document;
 use lb_core::source_ports::SourcePorts;
 use lb_plane::TunnelSources;
@@ -26,6 +29,7 @@ use crate::cli::{DEFAULT_CONFIG, Options};
 pub use afxdp::AfXdp;
 pub use limits::Limits;
 pub use raw::Workers;
+pub use listen::WideListener;
 pub use vlans::Vlan;
 
 /// What a daemon runs with.
@@ -44,6 +48,8 @@ pub struct Config {
     pub unix: UnixListener,
     /// None: the API is on the unix socket only.
     pub tcp: Option<TcpListener>,
+    /// Where others can reach the API.
+    pub listen: Vec<WideListener>,
     /// Seed of the selection hash, equal on appliances that must choose alike. None: random.
     pub hash_secret: Option<Vec<u8>>,
     pub limits: Limits,
@@ -54,6 +60,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// The services of the file: the document of source `file`.
     pub document: Document,
+    /// How VIPs are looked for before they are announced.
+    pub probe: Probe,
     /// A `tracing` filter: `info`, or `info,loxid::reconcile=debug`.
     pub log_level: String,
 }
@@ -143,7 +151,8 @@ impl Config {
         }
     }
 
-    /// Checks a file's text. Reads `hashSecretFile`, and nothing else.
+    /// Checks a file's text. Reads `hashSecretFile` and certificates with their keys, and nothing
+    /// else.
     pub fn parse(
         text: &str,
         file: Option<PathBuf>,
@@ -211,11 +220,13 @@ impl Check {
             interfaces,
             unix: self.unix(raw.api.unix, &run_dir),
             tcp: self.tcp(raw.api.tcp),
+            listen: self.listeners(raw.api.listen),
             hash_secret: self.hash_secret(raw.hash_secret, raw.hash_secret_file),
             limits: self.limits(raw.limits),
             source_ports: self.source_ports(raw.source_ports),
             tunnel_sources: self.tunnel_sources(raw.tunnel_source),
             document: self.document(raw.services),
+            probe: self.probe(raw.announce),
             log_level: self.log_level(raw.log.level),
             warnings: std::mem::take(&mut self.warnings),
             instance,
@@ -326,10 +337,7 @@ impl Check {
     }
 
     fn tcp(&mut self, raw: raw::Tcp) -> Option<TcpListener> {
-        let role = match raw.loopback_role {
-            raw::LoopbackRole::Viewer => Role::Viewer,
-            raw::LoopbackRole::Admin => Role::Admin,
-        };
+        let role = raw.loopback_role.map_or(Role::Viewer, Role::from);
         let default = SocketAddr::from(([127, 0, 0, 1], 11_111));
         let Some(Spanned {
             value,
@@ -359,7 +367,7 @@ impl Check {
                 format!(
                     "api.tcp.address: {value:?} is not on loopback: this listener has neither TLS nor tokens, \
                      so whoever reaches it would read (or, as admin, change) everything; \
-                     use 127.0.0.1 or [::1], and reach it from elsewhere through ssh"
+                     use 127.0.0.1 or [::1] here, and api.listen with certificate, key and tokens for the rest"
                 ),
             );
         }

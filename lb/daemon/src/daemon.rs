@@ -3,9 +3,14 @@
 //! Every event is a method that ends with a pass and a snapshot; `serve.rs` waits for events. A
 //! change is stored, then applied, then answered: whoever got an answer may pull the plug.
 
+mod announce;
 mod changes;
+mod confirmation;
 mod connections;
+mod health;
+mod history;
 mod interfaces;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,19 +19,27 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use lb_api::control::{Command, ControlError, State, StoredDocument};
 use lb_api::server::Requests;
-use lb_api::wire::AttachAs;
+use lb_api::token::Tokens;
+use lb_api::wire::{AttachAs, HistoryEntry};
+use lb_core::health::{OperatorStates, Standings};
 use lb_core::intent::{Intent, Source};
 use lb_core::tables::BackendId;
 use lb_plane::netlink::RawFacts;
 
 use crate::cli::Options;
+use crate::clock::seconds_since_epoch;
 use crate::config::Config;
+use crate::events::{Event, Events, Watch};
 use crate::failure::line;
+use crate::health::Monitor;
+use crate::listen::Certificates;
 use crate::metrics;
 use crate::reconcile::{DataPlane, Depth, Inputs, Reconciler};
 use crate::state::{self, Figures, Parts};
 use crate::store::{Interfaces, Loaded, Store};
 use crate::supervise::{How, Supervisor};
+
+use confirmation::Awaited;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +51,21 @@ pub struct Daemon<P> {
     documents: BTreeMap<Source, StoredDocument>,
     intent: Intent,
     interfaces: Interfaces,
+    operators: OperatorStates,
+    monitor: Monitor,
+    /// Documents whose checks are asked.
+    watched: health::Watched,
+    standings: Arc<Standings>,
+    tokens: Arc<Tokens>,
+    /// When the last uses of tokens were stored, as the newest of them.
+    uses_stored: u64,
+    certificates: Certificates,
+    /// The change that waits to be confirmed.
+    awaited: Option<Awaited>,
+    /// Generations that are kept, as the API shows them.
+    history: Arc<Vec<HistoryEntry>>,
+    events: Events,
+    watch: Watch,
     /// Err: why there is no plane. What was pinned forwards nevertheless.
     reconciler: Result<Reconciler<P>, String>,
     facts: RawFacts,
@@ -77,6 +105,7 @@ impl<P: DataPlane> Daemon<P> {
         plane: Result<P, String>,
         notes: Vec<String>,
         requests: Arc<Requests>,
+        events: Events,
     ) -> Self {
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -84,11 +113,22 @@ impl<P: DataPlane> Daemon<P> {
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let mut daemon = Daemon {
             options,
+            history: Arc::new(store.history()),
             store,
+            awaited: None,
+            tokens: Arc::new(loaded.tokens),
+            uses_stored: 0,
+            certificates: Certificates::default(),
+            events,
+            watch: Watch::default(),
             documents: loaded.documents,
             intent: Intent::default(),
             interfaces: loaded.interfaces,
-            reconciler: plane.map(Reconciler::new),
+            operators: loaded.operators,
+            monitor: Monitor::new(),
+            watched: health::Watched::new(),
+            standings: Arc::default(),
+            reconciler: plane.map(|plane| reconciler(plane, &config)),
             facts: RawFacts::default(),
             figures: Figures::default(),
             warnings: [config.warnings.clone(), loaded.warnings, notes].concat(),
@@ -102,7 +142,17 @@ impl<P: DataPlane> Daemon<P> {
         };
         daemon.take_file_document();
         daemon.sync_intent();
+        daemon.events.emit(Event::Started {
+            version: env!("CARGO_PKG_VERSION"),
+        });
+        daemon.resume_waiting(loaded.waiting);
         daemon
+    }
+
+    /// Listeners' certificates, to be kept fresh.
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     pub fn state(&self) -> Arc<State> {
@@ -166,12 +216,18 @@ impl<P: DataPlane> Daemon<P> {
 
     /// Reads back what the plane holds and counts, and repairs it.
     pub fn tick(&mut self) {
+        self.certificates.refresh(seconds_since_epoch());
+        self.keep_last_uses();
         self.collect(true);
+        for event in self.watch.counted(&self.figures.totals, Instant::now()) {
+            self.events.emit(event);
+        }
         self.pass(Depth::ReadBack);
     }
 
     /// A pass and a snapshot.
     pub fn pass(&mut self, depth: Depth) {
+        self.watch_documents();
         let wanted = self.wanted();
         if let Ok(reconciler) = &mut self.reconciler {
             let inputs = Inputs {
@@ -180,12 +236,17 @@ impl<P: DataPlane> Daemon<P> {
                 vlans: &self.config.vlans,
                 facts: &self.facts,
                 afxdp: &self.config.afxdp,
+                standings: &self.standings,
                 now: Instant::now(),
             };
             let timer = self.own.pass_seconds.start_timer();
             reconciler.pass(&inputs, depth);
             timer.observe_duration();
+            for event in self.watch.passed(&reconciler.outcome, &reconciler.counters) {
+                self.events.emit(event);
+            }
         }
+        self.tell_announcing();
         self.publish();
     }
 
@@ -193,6 +254,8 @@ impl<P: DataPlane> Daemon<P> {
         if let Ok(reconciler) = &self.reconciler {
             self.figures.queues = reconciler.plane().queues();
         }
+        let of_certificates = self.certificates.warnings(seconds_since_epoch());
+        let warnings = [self.warnings.as_slice(), of_certificates.as_slice()].concat();
         let parts = Parts {
             instance: &self.config.instance,
             kernel: &self.kernel,
@@ -206,9 +269,15 @@ impl<P: DataPlane> Daemon<P> {
             plane_failure: self.reconciler.as_ref().err().map(String::as_str),
             facts: &self.facts,
             figures: &self.figures,
-            warnings: &self.warnings,
+            warnings: &warnings,
             detached: &self.interfaces.detached,
             worker: self.supervisor.as_ref().and_then(Supervisor::status),
+            healths: &self.monitor.healths(),
+            operators: &self.operators,
+            announcing: self.reconciler.as_ref().ok().map(|one| &one.announcing),
+            confirmation: self.confirmation(),
+            history: &self.history,
+            tokens: &self.tokens,
         };
         self.state = Arc::new(state::state(&parts));
     }
@@ -221,6 +290,9 @@ impl<P: DataPlane> Daemon<P> {
         let reader = reconciler.plane().reader();
         let outcome = &reconciler.outcome;
         self.figures.totals = reader.totals();
+        self.figures
+            .recent
+            .counted(&self.figures.totals, Instant::now());
         self.figures.source_ports = reader.source_ports().len();
         self.figures.services = state::rows(outcome)
             .into_keys()
@@ -246,10 +318,12 @@ impl<P: DataPlane> Daemon<P> {
                 document,
                 precondition,
                 dry_run,
+                terms,
                 actor,
                 reply,
             } => {
-                let result = self.put_document(source, document, &precondition, dry_run, &actor);
+                let result =
+                    self.put_document(source, document, &precondition, dry_run, terms, &actor);
                 Answer::of(reply, self.counted(dry_run, result))
             }
             Command::DeleteDocument {
@@ -283,7 +357,53 @@ impl<P: DataPlane> Daemon<P> {
                 actor,
                 reply,
             } => Answer::of(reply, self.detach(&interface, &actor)),
+            Command::Rollback {
+                generation,
+                precondition,
+                dry_run,
+                terms,
+                actor,
+                reply,
+            } => {
+                let result = self.rollback(generation, &precondition, dry_run, terms, &actor);
+                Answer::of(reply, self.counted(dry_run, result))
+            }
+            Command::HistoryDetail { generation, reply } => {
+                Answer::of(reply, self.history_detail(generation))
+            }
+            Command::Confirm {
+                precondition,
+                actor,
+                reply,
+            } => Answer::of(reply, self.confirm(&precondition, &actor)),
+            Command::Revert {
+                precondition,
+                actor,
+                reply,
+            } => {
+                let result = self.revert(&precondition, &actor);
+                Answer::of(reply, self.counted(false, result))
+            }
             Command::Connections { query, reply } => Answer::of(reply, self.connections(&query)),
+            Command::CreateToken { token, reply, .. } => {
+                Answer::of(reply, self.create_token(token))
+            }
+            Command::RevokeToken { name, reply, .. } => Answer::of(reply, self.revoke_token(&name)),
+            Command::DescribeBackends {
+                service,
+                endpoint,
+                reply,
+            } => Answer::of(reply, self.describe_backends(service, endpoint)),
+            Command::SetOperatorState {
+                service,
+                endpoint,
+                state,
+                actor,
+                reply,
+            } => {
+                let result = self.set_operator_state(service, endpoint, state, &actor);
+                Answer::of(reply, result)
+            }
             Command::Metrics { reply } => {
                 self.collect(false);
                 Answer::of(reply, Ok(self.metrics()))
@@ -297,12 +417,15 @@ impl<P: DataPlane> Daemon<P> {
             kernel: &self.kernel,
             state: &self.state,
             figures: &self.figures,
+            health: &self.monitor.figures(),
             requests: &self.requests.snapshot(),
+            api: &self.requests,
             plane: self
                 .reconciler
                 .as_ref()
                 .ok()
                 .map(|reconciler| (&reconciler.outcome, &reconciler.counters)),
+            announcing: self.reconciler.as_ref().ok().map(|one| &one.announcing),
         })
     }
 
@@ -327,14 +450,22 @@ impl<P: DataPlane> Daemon<P> {
         let config = match Config::load(&self.options) {
             Ok(config) => config,
             Err(error) => {
-                tracing::error!(
-                    "the configuration is not valid, and the one before stays: {}",
-                    line(&error)
-                );
+                self.events.emit(Event::ReloadRefused {
+                    problem: line(&error),
+                });
                 return None;
             }
         };
+        if let Err(error) = self.check_interfaces(&Source::File, &config.document, &config.vlans) {
+            self.events.emit(Event::ReloadRefused {
+                problem: line(&error),
+            });
+            return None;
+        }
         let before = std::mem::replace(&mut self.config, config);
+        if let Ok(reconciler) = &mut self.reconciler {
+            reconciler.announcing.set_probe(self.config.probe);
+        }
         self.keep_what_needs_a_restart(&before);
         if self.config.afxdp != before.afxdp
             && let Some(supervisor) = &mut self.supervisor
@@ -352,7 +483,9 @@ impl<P: DataPlane> Daemon<P> {
             .file
             .as_deref()
             .map_or("defaults".into(), |path| path.to_string_lossy());
-        tracing::info!(%file, "the configuration was read again");
+        self.events.emit(Event::Reloaded {
+            file: file.into_owned(),
+        });
         self.pass(Depth::ReadBack);
         Some(self.config.log_level.clone())
     }
@@ -368,7 +501,10 @@ impl<P: DataPlane> Daemon<P> {
         keep("stateDir", now.state_dir == before.state_dir);
         keep("runDir", now.run_dir == before.run_dir);
         keep("bpffs", now.bpffs == before.bpffs);
-        keep("api", now.unix == before.unix && now.tcp == before.tcp);
+        keep(
+            "api",
+            now.unix == before.unix && now.tcp == before.tcp && now.listen == before.listen,
+        );
         keep("hashSecret", now.hash_secret == before.hash_secret);
         keep("limits", now.limits == before.limits);
         keep("sourcePorts", now.source_ports == before.source_ports);
@@ -416,4 +552,10 @@ impl<P: DataPlane> Daemon<P> {
             .map(|(name, how)| (name.clone(), *how));
         of_file.chain(by_hand).collect()
     }
+}
+
+fn reconciler<P: DataPlane>(plane: P, config: &Config) -> Reconciler<P> {
+    let mut reconciler = Reconciler::new(plane);
+    reconciler.announcing.set_probe(config.probe);
+    reconciler
 }

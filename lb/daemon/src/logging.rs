@@ -14,10 +14,13 @@ pub struct Level(reload::Handle<EnvFilter, Registry>);
 /// `level` was checked when the configuration was.
 pub fn start(level: &str) -> Level {
     let (filter, handle) = reload::Layer::new(filter(level));
+    // Fields without a prefix: MESSAGE_ID, SERVICE, INTERFACE are what journalctl is asked for.
     let journal = match stderr_is_journal() {
-        true => tracing_journald::layer()
-            .ok()
-            .map(|layer| layer.with_syslog_identifier("loxid".into())),
+        true => tracing_journald::layer().ok().map(|layer| {
+            layer
+                .with_syslog_identifier("loxid".into())
+                .with_field_prefix(None)
+        }),
         false => None,
     };
     let stderr = journal.is_none().then(|| {

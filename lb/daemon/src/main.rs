@@ -13,16 +13,22 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod announce;
 mod cli;
+mod clock;
 mod config;
+mod confirm;
 mod daemon;
+mod events;
 mod failure;
+mod health;
 mod listen;
 mod lock;
 mod logging;
 mod memlock;
 mod metrics;
 mod notify;
+mod recent;
 mod reconcile;
 mod serve;
 mod state;
@@ -45,6 +51,7 @@ use sha2::{Digest, Sha256};
 use cli::{Cli, Command, Options};
 use config::Config;
 use daemon::Daemon;
+use events::Events;
 use lock::LockError;
 use store::Store;
 use supervise::{How, Supervisor};
@@ -107,9 +114,12 @@ async fn run(options: Options) -> Result<(), Failure> {
     })?;
     listen::make_directory(&config.run_dir)?;
     let stored = Store::open(&config.state_dir)?;
+    let tokens = &stored.1.tokens;
+    let known = (!stored.1.tokens_damaged).then_some(tokens);
+    listen::check(&config, known).map_err(Failure::Configuration)?;
     let (plane, mut notes) = open_plane(&config)?;
-    let (listeners, unopened) = listen::open(&config).await?;
-    notes.extend(unopened);
+    let opened = listen::open(&config, tokens).await?;
+    notes.extend(opened.warnings);
     for warning in config
         .warnings
         .iter()
@@ -123,7 +133,7 @@ async fn run(options: Options) -> Result<(), Failure> {
     let requests = Arc::new(Requests::default());
     let router = lb_api::server::router(handle, requests.clone());
     tokio::spawn(lb_api::server::serve(
-        listeners,
+        opened.listeners,
         router,
         lb_api::server::Limits::default(),
         |connection| {
@@ -137,8 +147,11 @@ async fn run(options: Options) -> Result<(), Failure> {
         "loxid runs"
     );
     let supervisor = Supervisor::new(How::of(&options, &config));
-    let mut daemon = Daemon::new(options, config, stored, plane, notes, requests);
+    let events = Events::new(seat.events.clone());
+    let mut daemon = Daemon::new(options, config, stored, plane, notes, requests, events);
     daemon.supervise_with(supervisor);
+    let daemon = daemon.with_certificates(opened.certificates);
+    tokio::spawn(health::run(daemon.monitor()));
     serve::run(daemon, watcher, seat, level).await?;
     Ok(())
 }

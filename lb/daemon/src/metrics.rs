@@ -3,8 +3,10 @@
 //! Counters of packets and connections are the data plane's and survive restarts; the daemon's
 //! own begin at 0 with it.
 
+mod announce;
 mod backends;
 mod connections;
+mod health;
 mod interfaces;
 mod own;
 mod packets;
@@ -16,10 +18,11 @@ mod tables;
 mod traffic;
 
 use lb_api::control::State;
-use lb_api::server::RequestCount;
+use lb_api::server::{RequestCount, Requests};
 
 pub use self::own::Own;
 use self::page::Page;
+use crate::announce::Announcing;
 use crate::reconcile::{Counters, Outcome};
 use crate::state::Figures;
 
@@ -29,9 +32,12 @@ pub struct Sources<'a> {
     pub kernel: &'a str,
     pub state: &'a State,
     pub figures: &'a Figures,
+    pub health: &'a crate::health::Figures,
     pub requests: &'a [RequestCount],
+    pub api: &'a Requests,
     /// None: there is no plane.
     pub plane: Option<(&'a Outcome, &'a Counters)>,
+    pub announcing: Option<&'a Announcing>,
 }
 
 pub fn text(sources: &Sources) -> String {
@@ -41,6 +47,8 @@ pub fn text(sources: &Sources) -> String {
     sockets::add(&mut page, sources.state);
     services::add(&mut page, sources);
     backends::add(&mut page, sources);
+    health::add(&mut page, sources.health);
+    announce::add(&mut page, sources);
     if let Some((outcome, _)) = sources.plane {
         packets::add(&mut page, &sources.figures.totals);
         connections::add(&mut page, sources.figures);

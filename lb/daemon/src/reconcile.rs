@@ -5,12 +5,16 @@
 //!        | attach what is wanted and not attached
 //!        | find the logical interfaces: devices, and VLANs on them
 //!        | compile (pure)          <- what the plane holds: known, or read back on a tick
+//!        | claim: tables answer for VIPs where they may be announced
 //!        | plan (pure)
 //!        | apply, one op after the other
+//!        | announce what the tables answer
 //!        | join the groups in which IPv6 VIPs are looked for
 //!        v
 //!      Outcome: conditions, what failed, which neighbours to keep resolved
 //! ```
+//! What changes from one pass to the next is told by `events`, which compares outcomes.
+//!
 //! What is read back and differs from what is known is drift: it is counted by kind, said, and
 //! repaired by the same pass. An interface that the kernel refuses is left out, and everything
 //! else goes on; any other op that fails ends the pass, which is repeated with back-off after
@@ -29,11 +33,13 @@ mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lb_api::wire::AttachAs;
 use lb_core::compile::{Assignments, Compiled, Previous, compile};
 use lb_core::facts::Facts;
+use lb_core::health::Standings;
 use lb_core::intent::{Intent, Source};
 use lb_core::plan::plan;
 use lb_core::plane::Op;
@@ -44,6 +50,7 @@ use lb_plane::attach::{AttachError, Attachment};
 use lb_plane::netlink::RawFacts;
 use lb_plane::sweep::Swept;
 
+use crate::announce::Announcing;
 use crate::config::{self, AfXdp};
 use crate::failure::chain;
 pub use data_plane::DataPlane;
@@ -52,6 +59,7 @@ use groups::Groups;
 use interfaces::Ground;
 use interfaces::Keeper;
 pub use interfaces::{Climbed, InterfaceState, Refused, VlanState};
+pub use logical::is_made;
 pub use serving::failure;
 use serving::{Device, Serving};
 use slots::{SLOTS, Slots};
@@ -68,6 +76,8 @@ pub struct Inputs<'a> {
     pub facts: &'a RawFacts,
     /// What the worker is run with.
     pub afxdp: &'a AfXdp,
+    /// Backends that stand aside.
+    pub standings: &'a Arc<Standings>,
     pub now: Instant,
 }
 
@@ -114,6 +124,7 @@ pub struct Reconciler<P> {
     serving: Serving,
     slots: Slots,
     groups: Groups,
+    pub announcing: Announcing,
     /// Interfaces that the plane did not take, by slot and ifindex, until when.
     refused: BTreeMap<(InterfaceSlot, u32), Instant>,
     retry: Backoff,
@@ -167,6 +178,7 @@ impl<P: DataPlane> Reconciler<P> {
             serving: Serving::default(),
             slots: Slots::default(),
             groups: Groups::default(),
+            announcing: Announcing::default(),
             refused: BTreeMap::new(),
             retry: Backoff::default(),
             counters: Counters::default(),
@@ -176,6 +188,11 @@ impl<P: DataPlane> Reconciler<P> {
 
     pub fn plane(&self) -> &P {
         &self.plane
+    }
+
+    #[cfg(test)]
+    pub fn plane_mut(&mut self) -> &mut P {
+        &mut self.plane
     }
 
     pub fn sweep_step(&mut self) -> Swept {
@@ -192,18 +209,13 @@ impl<P: DataPlane> Reconciler<P> {
         self.counters.passes += 1;
         match self.try_pass(inputs, depth) {
             Ok(()) => {
-                if self.outcome.failure.take().is_some() {
-                    tracing::info!("the tables follow the documents again");
-                }
+                self.outcome.failure = None;
                 self.retry = Backoff::default();
             }
             Err(failure) => {
                 self.counters.failed += 1;
                 self.have = None;
                 self.retry.failed(inputs.now);
-                if self.outcome.failure.as_ref() != Some(&failure) {
-                    tracing::error!(%failure, "the tables do not follow the documents; trying again");
-                }
                 self.outcome.failure = Some(failure);
             }
         }
@@ -233,8 +245,10 @@ impl<P: DataPlane> Reconciler<P> {
         self.keep_queues(inputs, &attachments);
         let result = self.converge(inputs, &mut facts, &have);
         if let Ok(tables) = &result {
-            self.keep_groups(tables, &facts, &found, depth);
+            self.announcing.committed(tables, inputs.now);
+            self.keep_groups(&facts, &found, depth);
         }
+        self.speak(inputs.now);
         // Whatever was not applied is not known to be there.
         let (have, result) = match result {
             Ok(want) => (Some(want), Ok(())),
@@ -253,11 +267,6 @@ impl<P: DataPlane> Reconciler<P> {
         if let Some(known) = &self.have {
             for (kind, rows) in drift::between(known, &read) {
                 *self.counters.corrections.entry(kind).or_default() += rows;
-                tracing::warn!(
-                    kind,
-                    rows,
-                    "tables were changed by somebody else; repairing"
-                );
             }
         } else {
             self.retiring
@@ -291,7 +300,10 @@ impl<P: DataPlane> Reconciler<P> {
                 retiring: &self.retiring,
                 assignments: &self.assignments,
             };
-            let compiled = compile(inputs.intent, facts, &previous, &self.plane.limits());
+            let mut compiled = compile(inputs.intent, facts, &previous, &self.plane.limits());
+            let tables = &mut compiled.tables;
+            self.announcing
+                .claim(tables, &have, &facts.links, inputs.now);
             let ops = plan(&have, &compiled.tables);
             // No row goes by a count from before the backend was retired.
             let drops = ops.iter().any(|op| matches!(op, Op::DropBackend(_)));
@@ -341,6 +353,11 @@ impl<P: DataPlane> Reconciler<P> {
         Ok(None)
     }
 
+    /// Sends what is due about VIPs.
+    pub fn speak(&mut self, now: Instant) {
+        self.announcing.speak(&mut self.plane, now);
+    }
+
     fn adopt(&mut self, compiled: Compiled) -> Tables {
         let limits = self.plane.limits();
         let tables = &compiled.tables;
@@ -374,9 +391,6 @@ impl<P: DataPlane> Reconciler<P> {
             ("sources", used(sources, limits.sources)),
             ("interfaces", used(tables.interfaces.len(), SLOTS.into())),
         ];
-        for notice in compiled.notices.difference(&self.outcome.notices) {
-            tracing::warn!(limit = %notice.limit, "{}", notice.message);
-        }
         self.outcome.usage = usage
             .map(|(name, (used, capacity))| (name, used, capacity))
             .to_vec();
@@ -385,7 +399,7 @@ impl<P: DataPlane> Reconciler<P> {
         self.outcome.neighbours = compiled
             .neighbours
             .into_iter()
-            .filter(|(ifindex, _)| !logical::is_made(*ifindex))
+            .filter(|(ifindex, _)| !is_made(*ifindex))
             .collect();
         self.assignments = compiled.assignments;
         compiled.tables

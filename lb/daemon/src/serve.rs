@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lb_api::control::{Command, ControlSeat, State};
+use lb_plane::announce::{Ears, Members};
 use lb_plane::netlink::Watcher;
 use lb_plane::sweep;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -45,7 +46,11 @@ pub async fn run<P: DataPlane>(
     let mut notifier = Notifier::new();
     let mut sweep = interval(sweep::INTERVAL);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ears = Ears::default();
+    let mut members = Members::default();
     daemon.facts_changed(watcher.facts());
+    daemon.listening(ears.listen(&daemon.listened()));
+    let monitor = daemon.monitor();
     let mut next_tick = Instant::now();
     loop {
         let tick = daemon
@@ -68,6 +73,7 @@ pub async fn run<P: DataPlane>(
                 }
                 None => return Ok(()),
             },
+            () = monitor.changed() => daemon.health_changed(),
             changed = watcher.changed() => match changed {
                 Ok(()) => daemon.facts_changed(watcher.facts()),
                 Err(error) => {
@@ -86,6 +92,15 @@ pub async fn run<P: DataPlane>(
                     notifier.passed(services, degraded);
                 }
             },
+            () = until(daemon.confirmation_at()) => daemon.confirmation_due(),
+            frames = ears.heard() => match daemon.heard(&frames) {
+                true => {}
+                false => continue,
+            },
+            () = until(daemon.announce_at()) => match daemon.announce() {
+                true => {}
+                false => continue,
+            },
             _ = sweep.tick() => if !daemon.sweep() {
                 continue;
             },
@@ -103,13 +118,25 @@ pub async fn run<P: DataPlane>(
             _ = signals.terminate.recv() => return stop(&notifier),
             _ = signals.interrupt.recv() => return stop(&notifier),
         }
+        daemon.listening(ears.listen(&daemon.listened()));
         publish(&seat.state, daemon.state());
         if let Some(answer) = answer {
             answer.give();
         }
+        if let Err(error) = members.keep(&daemon.groups()) {
+            tracing::debug!(%error, "a group of neighbour solicitations is not reported to switches");
+        }
         if let Err(error) = watcher.keep(&daemon.neighbours()) {
             tracing::debug!("{}", line(&error));
         }
+    }
+}
+
+/// Until something is due; for ever if nothing is.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

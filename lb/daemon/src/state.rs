@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::Arc;
 
 use lb_api::control::{Readiness, State, StoredDocument};
+use lb_api::token::Tokens;
 use lb_api::wire::{
-    BackendState, BackendStatus, Condition, ConditionStatus, DataPlane, InterfaceStatus, Path,
-    ReasonCount, Service, ServiceStatus, Status, TableUsage, Traffic, WorkerStatus, XdpMode,
+    BackendState, BackendStatus, Condition, ConditionStatus, Confirmation, DataPlane, Health, HistoryEntry, InterfaceStatus, OperatorState, Path, ReasonCount, Service, ServiceStatus, Status, TableUsage, Traffic, WorkerStatus, XdpMode,
 };
+use lb_core::health::OperatorStates;
 use lb_core::intent::Source;
-use lb_core::service::{Endpoint, ServiceKey, Share};
+use lb_core::service::{ServiceKey, Share};
 use lb_core::status::{self, ProgrammedReason};
 use lb_core::tables::{BackendId, ServiceId};
 use lb_plane::attach;
@@ -18,6 +20,9 @@ use lb_plane::netlink::RawFacts;
 use lb_plane::queues::QueueStatus;
 use lb_plane::stats::{self, Class, Totals, Usage};
 
+use crate::announce::{self, Announcing, Shown};
+use crate::health::Place;
+use crate::recent::Recent;
 use crate::reconcile::Outcome;
 
 mod sockets;
@@ -33,6 +38,8 @@ const NOTES: [&str; 2] = [
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub totals: Totals,
+    /// What was counted lately.
+    pub recent: Recent,
     pub usage: Usage,
     pub services: BTreeMap<ServiceId, stats::Traffic>,
     pub backends: BTreeMap<BackendId, stats::Traffic>,
@@ -61,6 +68,15 @@ pub struct Parts<'a> {
     pub detached: &'a BTreeSet<String>,
     /// None: nobody wants one.
     pub worker: Option<WorkerStatus>,
+    /// How checks go, of those backends that are asked.
+    pub healths: &'a BTreeMap<Place, Health>,
+    pub operators: &'a OperatorStates,
+    pub tokens: &'a Arc<Tokens>,
+    /// None: there is no plane.
+    pub announcing: Option<&'a Announcing>,
+    /// The change that waits to be confirmed.
+    pub confirmation: Option<Confirmation>,
+    pub history: &'a Arc<Vec<HistoryEntry>>,
 }
 
 pub fn state(parts: &Parts) -> State {
@@ -102,9 +118,10 @@ pub fn state(parts: &Parts) -> State {
             .max()
             .unwrap_or(0),
         conditions: conditions(failure.as_deref()),
+        confirmation: parts.confirmation.clone(),
         warnings: warnings(parts, &interfaces),
         notes: NOTES.map(str::to_owned).to_vec(),
-        data_plane: data_plane(&parts.figures.totals),
+        data_plane: data_plane(&parts.figures.totals, &parts.figures.recent),
         tables: tables(parts),
         worker: parts.worker.clone(),
     };
@@ -112,7 +129,9 @@ pub fn state(parts: &Parts) -> State {
         documents: parts.documents.clone(),
         services,
         interfaces,
+        history: parts.history.clone(),
         status,
+        tokens: parts.tokens.clone(),
         readiness: failure.map_or(Readiness::Ready, Readiness::NotReady),
     }
 }
@@ -144,18 +163,29 @@ fn service_status(
         .and_then(|id| figures.usage.active_by_service.get(&id))
         .copied();
     let counted = id.and_then(|id| figures.services.get(&id)).copied();
+    let Shown {
+        conditions,
+        announcements,
+    } = match compiled.zip(parts.announcing) {
+        None => Shown::default(),
+        Some((compiled, announcing)) => {
+            announce::show(service.key.vip, &compiled.announcing, announcing)
+        }
+    };
     ServiceStatus {
         key: service.key.to_string(),
         name: service.name.clone(),
         source: source.to_string(),
         generation: stored.generation.0,
-        conditions: service_conditions(compiled, parts),
+        conditions: [service_conditions(compiled, parts), conditions].concat(),
+        announcements,
         backends: service
             .backends
             .iter()
             .map(|(endpoint, share)| {
                 let compiled = compiled.and_then(|compiled| compiled.backends.get(endpoint));
-                backend_status(endpoint, *share, compiled, figures)
+                let place = (service.key, *endpoint);
+                backend_status(&place, *share, compiled, parts)
             })
             .collect(),
         traffic: traffic(counted.unwrap_or_default(), active.unwrap_or(0)),
@@ -196,12 +226,19 @@ fn service_conditions(compiled: Option<&status::ServiceStatus>, parts: &Parts) -
 }
 
 fn backend_status(
-    endpoint: &Endpoint,
+    place: &Place,
     share: Share,
     compiled: Option<&status::BackendStatus>,
-    figures: &Figures,
+    parts: &Parts,
 ) -> BackendStatus {
     use status::BackendState as Compiled;
+    let (key, endpoint) = place;
+    let figures = parts.figures;
+    let operator = OperatorState::from(parts.operators.of(key, endpoint));
+    // Weight 0 needs no explanation, an operator's word does.
+    let is_plain = |state| {
+        state == Compiled::Ready || state == Compiled::Drained && operator == OperatorState::Enabled
+    };
     let id = compiled.and_then(|compiled| compiled.id);
     let active = id
         .and_then(|id| figures.usage.active_by_backend.get(&id))
@@ -221,13 +258,16 @@ fn backend_status(
             Some(Compiled::Ready) if is_full => BackendState::Full,
             Some(Compiled::Ready) => BackendState::Active,
             Some(Compiled::Drained) => BackendState::Draining,
+            Some(Compiled::Down | Compiled::Disabled) => BackendState::Down,
             Some(_) => BackendState::Unresolved,
         },
         message: compiled
-            .filter(|compiled| !matches!(compiled.state, Compiled::Ready | Compiled::Drained))
+            .filter(|compiled| !is_plain(compiled.state))
             .map(|compiled| compiled.message.clone())
             .unwrap_or_default(),
         load,
+        health: parts.healths.get(place).cloned(),
+        operator,
         traffic: traffic(counted.unwrap_or_default(), active.unwrap_or(0)),
     }
 }
@@ -349,7 +389,8 @@ fn conditions(failure: Option<&str>) -> Vec<Condition> {
 }
 
 fn warnings(parts: &Parts, interfaces: &[InterfaceStatus]) -> Vec<String> {
-    let mut warnings = parts.warnings.to_vec();
+    let waits = parts.confirmation.iter().map(ToString::to_string);
+    let mut warnings: Vec<String> = waits.chain(parts.warnings.iter().cloned()).collect();
     warnings.extend(parts.plane_failure.map(str::to_owned));
     let worker = parts.worker.iter().map(|worker| worker.message.clone());
     warnings.extend(worker.filter(|message| !message.is_empty()));
@@ -377,7 +418,7 @@ fn warnings(parts: &Parts, interfaces: &[InterfaceStatus]) -> Vec<String> {
     warnings
 }
 
-fn data_plane(totals: &Totals) -> DataPlane {
+fn data_plane(totals: &Totals, recent: &Recent) -> DataPlane {
     let sum = |class: Class| {
         totals
             .reasons
@@ -397,6 +438,7 @@ fn data_plane(totals: &Totals) -> DataPlane {
         tx,
         passed,
         dropped,
+        window: recent.window_ms(),
         reasons: occurred
             .map(|reason| ReasonCount {
                 reason: reason.name.to_owned(),
@@ -407,7 +449,9 @@ fn data_plane(totals: &Totals) -> DataPlane {
                 }
                 .to_owned(),
                 packets: reason.count,
+                recent: recent.of(reason.name),
                 meaning: reason.meaning.to_owned(),
+                remedy: reason.remedy.to_owned(),
             })
             .collect(),
     }

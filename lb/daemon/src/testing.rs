@@ -52,6 +52,8 @@ pub struct Boxed {
     pub queues: BTreeMap<(InterfaceSlot, u32), QueueStatus>,
     /// How the worker binds queues; None: there is none.
     pub worker: Option<QueueState>,
+    /// Frames sent: ifindex and bytes.
+    pub sent: Vec<(u32, Vec<u8>)>,
     counters: RegionPlane,
 }
 
@@ -79,6 +81,7 @@ impl Boxed {
             queue_count: 1,
             queues: BTreeMap::new(),
             worker: None,
+            sent: Vec::new(),
             counters,
         }
     }
@@ -140,6 +143,7 @@ pub fn document(vips: &[u8], backends: &[&str]) -> Document {
         port: Some(8080),
         weight: 1,
         max_connections: None,
+        check: None,
     };
     let service = |vip: &u8| wire::Service {
         name: None,
@@ -158,6 +162,10 @@ pub fn document(vips: &[u8], backends: &[&str]) -> Document {
         allowed_sources: Vec::new(),
         denied_sources: Vec::new(),
         mss_clamp: None,
+        check: None,
+        announce: wire::Announce::L2,
+        announce_interfaces: Vec::new(),
+        announce_when: wire::AnnounceWhen::Always,
         backends: backends.iter().map(backend).collect(),
     };
     Document::try_from(&wire::Document {
@@ -321,6 +329,11 @@ impl DataPlane for Boxed {
 
     fn joined(&self, interface: &str) -> io::Result<BTreeSet<Mac>> {
         Ok(self.groups.get(interface).cloned().unwrap_or_default())
+    }
+
+    fn transmit(&mut self, frames: &[(u32, Vec<u8>)]) -> BTreeMap<usize, io::Error> {
+        self.sent.extend_from_slice(frames);
+        BTreeMap::new()
     }
 
     fn sweep_step(&mut self) -> Swept {

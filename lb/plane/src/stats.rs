@@ -34,6 +34,8 @@ pub struct ReasonCount {
     pub name: &'static str,
     pub class: Class,
     pub meaning: &'static str,
+    /// What to do about it; empty where nothing is wrong.
+    pub remedy: &'static str,
     pub count: u64,
 }
 
@@ -156,6 +158,7 @@ impl Reader {
             name: reason.name,
             class: reason.class,
             meaning: reason.meaning,
+            remedy: reason.remedy().unwrap_or_default(),
             count: sum(&|row| row.reason[reason.code as usize]),
         };
         let named = |names: &[&'static str], pick: &dyn Fn(&abi::lb_cpu, usize) -> u64| {

@@ -48,7 +48,7 @@ impl Daemon {
         )
     }
 
-    /// With these lines of configuration besides limits.
+    /// With these lines of configuration besides limits, and quick probes unless they say otherwise.
     ///
     /// # Errors
     /// It doesn't get ready: what it logged.
@@ -69,9 +69,13 @@ impl Daemon {
     pub fn configure(&self, configuration: &str) -> Result<()> {
         let limits =
             "limits: {connections: 65536, slots: 1048576, backends: 1024, members: 4096}\n";
+        let probe = match configuration.contains("announce:") {
+            true => "",
+            false => "announce: {probe: quick}\n",
+        };
         Ok(std::fs::write(
             self.path("loxid.yaml"),
-            format!("{limits}{configuration}"),
+            format!("{limits}{probe}{configuration}"),
         )?)
     }
 
@@ -232,7 +236,8 @@ impl Daemon {
         self.programmed()
     }
 
-    /// Waits until every service is programmed and all its backends are in use.
+    /// Waits until every service is programmed, all its backends are in use, and nobody has to be
+    /// asked for its VIP any more.
     ///
     /// # Errors
     /// That doesn't happen.
@@ -248,10 +253,14 @@ impl Daemon {
                         all.iter()
                             .any(|one| one["type"] == "Programmed" && one["status"] == "True")
                     });
+                    let probing = service["conditions"].as_array().is_some_and(|all| {
+                        all.iter()
+                            .any(|one| one["type"] == "Announced" && one["reason"] == "Probing")
+                    });
                     let backends = service["backends"].as_array();
                     let settled =
                         |backend: &Value| backend["state"] == "active" || backend["weight"] == 0;
-                    programmed && backends.is_some_and(|all| all.iter().all(settled))
+                    programmed && !probing && backends.is_some_and(|all| all.iter().all(settled))
                 });
             Ok(done.then_some(()))
         };

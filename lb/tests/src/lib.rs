@@ -13,6 +13,7 @@ pub mod namespace;
 pub mod programs;
 pub mod random;
 pub mod run;
+pub mod tap;
 pub mod topology;
 pub mod traffic;
 pub mod unique;

@@ -72,7 +72,8 @@ fn the_server_is_a_socket_or_a_url() {
         ("http://[::1]:11111", true),
         ("/run/loxid/loxid.sock", true),
         ("127.0.0.1:11111", false),
-        ("https://127.0.0.1:11111", false),
+        ("https://127.0.0.1:11111", true),
+        ("https://me:hush@127.0.0.1:11111", false),
         ("", false),
     ] {
         let parsed = Cli::try_parse_from(["loxictl", "--server", server, "status"]);

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use clap::{Args, Subcommand};
-use lb_api::wire::{Backend, Document, Mode, NoBackend, Protocol, Select, Service};
+use lb_api::wire::{
+    Announce, AnnounceWhen, Backend, Document, Mode, NoBackend, Protocol, Select, Service,
+};
 use lb_core::intent::Source;
 use lb_core::service::Ports;
 
@@ -138,6 +140,16 @@ struct CreateLb {
     #[arg(long)]
     last_hop: bool,
 
+    /// Who speaks for the VIP on links: l2 (this box answers ARP and neighbour discovery, once it
+    /// has probed that nobody else does) or none
+    #[arg(long, value_name = "HOW", default_value = "l2", value_parser = announce)]
+    announce: Announce,
+
+    /// Announce on this interface (repeatable; without it, on every attached one with a subnet that
+    /// the VIP is in)
+    #[arg(long, value_name = "INTERFACE", value_delimiter = ',')]
+    announce_on: Vec<String>,
+
     /// The document to add to
     #[arg(long, value_name = "NAME", default_value = "api")]
     source: Source,
@@ -235,6 +247,7 @@ impl CreateLb {
             port: endpoint.port.map(|port| port.get().into()),
             weight: endpoint.weight.into(),
             max_connections: endpoint.max_connections.map(Into::into),
+            check: None,
         };
         let suffix = match (several, ports) {
             (false, _) => String::new(),
@@ -269,8 +282,20 @@ impl CreateLb {
             allowed_sources: self.allow.clone(),
             denied_sources: self.deny.clone(),
             mss_clamp: self.mss_clamp,
+            check: None,
+            announce: self.announce,
+            announce_interfaces: self.announce_on.clone(),
+            announce_when: AnnounceWhen::Always,
             backends: endpoints.iter().map(backend).collect(),
         }
+    }
+}
+
+fn announce(word: &str) -> std::result::Result<Announce, String> {
+    match word {
+        "l2" => Ok(Announce::L2),
+        "none" => Ok(Announce::None),
+        _ => Err("l2 or none".into()),
     }
 }
 

@@ -71,14 +71,14 @@ impl Diff {
     }
 }
 
-fn insert(side: &mut BTreeMap<String, String>, key: &str, service: Option<&Service>) {
+pub fn insert(side: &mut BTreeMap<String, String>, key: &str, service: Option<&Service>) {
     if let Some(service) = service {
         side.insert(key.to_owned(), yaml(service));
     }
 }
 
 /// Minus red, plus green, hunks cyan.
-fn coloured(text: &str, colour: bool) -> String {
+pub fn coloured(text: &str, colour: bool) -> String {
     if !colour {
         return text.to_owned();
     }

@@ -212,6 +212,41 @@ impl Test {
     }
 }
 
+/// How long one of several tries may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One connection to a TCP service, as the command makes it, and how it ended; nothing is printed.
+pub async fn probe(session: &Session, key: &ServiceKey) -> Result<String> {
+    let port = match key.ports {
+        Ports::None => return Err(Failure::usage("it has no ports")),
+        Ports::Any => 80,
+        Ports::One(port) => port.get(),
+        Ports::Range { first, .. } => first.get(),
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Failure::runtime("trying it needs root").remedy("sudo loxictl doctor --probe"));
+    }
+    let vip = SocketAddr::new(key.vip, port);
+    let client = Client::start(network::free(vip.is_ipv4())?)?;
+    session.attach(client.link(), AttachMode::Auto).await?;
+    let outcome = client.connect(vip, Protocol::Tcp, PROBE_TIMEOUT).await;
+    let detached = session.detach(client.link()).await;
+    drop(client);
+    let answer = outcome?.answer;
+    detached?;
+    match answer {
+        Answer::Connected(latency) => Ok(format!("connected in {}", milliseconds(latency))),
+        Answer::Refused(latency) => Err(Failure::runtime(format!(
+            "refused after {}",
+            milliseconds(latency)
+        ))),
+        _ => Err(Failure::runtime(format!(
+            "silent for {} s",
+            PROBE_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
 /// What a backend that answers clients itself must do.
 fn one_sided_remedy(mode: Mode) -> &'static str {
     match mode {

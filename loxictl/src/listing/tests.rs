@@ -30,8 +30,27 @@ fn a_service_that_is_not_forwarded_has_the_reason_in_its_row() {
          20.20.20.1:2020/tcp   web    onearm   rr       0/1        2        3             False(NextHopUnresolved)\n"
     );
     let wide = Table::new(ServiceStatus::COLUMNS, true, false).block([row]);
-    let words = "5    4     500        400         1         -          60s            -         drop         api      no answer to ARP from 31.31.31.1";
+    let words = "5    4     500        400         1         -          60s            -         drop         -           api      no answer to ARP from 31.31.31.1";
     assert!(wide.contains(words), "{wide}");
+}
+
+#[test]
+fn a_vip_that_somebody_else_has_shows_where_and_who() {
+    let mut service = service(UNRESOLVED);
+    let on = |interface: &str, state, other: Option<&str>| lb_api::wire::Announcement {
+        interface: interface.into(),
+        state,
+        other: other.map(Into::into),
+    };
+    assert_eq!(announced(&service), Cell::maybe(None::<String>));
+    service.announcements = vec![on("eth0", AnnounceState::Announced, None)];
+    assert_eq!(announced(&service), Cell::toned("eth0", Tone::Plain));
+    let other = Some("02:00:00:00:00:09");
+    service
+        .announcements
+        .push(on("eth1", AnnounceState::Conflict, other));
+    let text = "eth0,eth1 (conflict 02:00:00:00:00:09)";
+    assert_eq!(announced(&service), Cell::toned(text, Tone::Bad));
 }
 
 #[test]

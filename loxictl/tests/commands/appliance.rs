@@ -10,11 +10,12 @@ use lb_api::control::{
     Command, ConnectionsFound, ConnectionsQuery, ControlError, ControlSeat, Generation, State,
     StoredDocument, channel,
 };
-use lb_api::server::{Limits, Listener, Role, router, serve};
+use lb_api::server::{Limits, Listener, Role, Tls, router, serve};
+use lb_api::token::{Secret, Token};
 use lb_api::wire::{
     Applied, BackendState, BackendStatus, Condition, ConditionStatus, Connection, ConnectionState,
-    DataPlane, InterfaceStatus, ReasonCount, ServiceStatus, Status, TableUsage, Traffic, XdpMode,
-    changes,
+    DataPlane, InterfaceStatus, OperatorState, ReasonCount, ServiceStatus, Status, TableUsage,
+    Traffic, XdpMode, changes,
 };
 use lb_core::intent::{Document, Source};
 use tokio::sync::oneshot;
@@ -25,6 +26,8 @@ pub const CONNECTIONS: u64 = 2500;
 /// Runs until it is dropped.
 pub struct Appliance {
     url: String,
+    /// With TLS, if there is such a listener.
+    pub wide: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -32,11 +35,17 @@ pub struct Appliance {
 impl Appliance {
     /// On a free port of loopback, where everybody has this role.
     pub fn start(role: Role) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has free ports");
-        listener
-            .set_nonblocking(true)
-            .expect("a listener can be non-blocking");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        Self::start_with(role, None)
+    }
+
+    /// With a second listener, where everybody needs a token.
+    pub fn start_with(role: Role, tls: Option<Arc<Tls>>) -> Self {
+        let (listener, port) = bind();
+        let url = format!("http://127.0.0.1:{port}");
+        let wide = tls.map(|tls| (bind(), tls));
+        let wide_url = wide
+            .as_ref()
+            .map(|((_, port), _)| format!("https://localhost:{port}"));
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -44,11 +53,13 @@ impl Appliance {
                 .build()
                 .expect("a runtime");
             runtime.block_on(async move {
-                let listener =
-                    tokio::net::TcpListener::from_std(listener).expect("it is non-blocking");
+                let mut listeners = vec![Listener::Tcp(with_runtime(listener), role)];
+                if let Some(((listener, _), tls)) = wide {
+                    listeners.push(Listener::Tls(with_runtime(listener), tls));
+                }
                 let (control, seat) = channel();
                 let served = serve(
-                    vec![Listener::Tcp(listener, role)],
+                    listeners,
                     router(control, Arc::default()),
                     Limits::default(),
                     |connection| drop(tokio::spawn(connection)),
@@ -62,6 +73,7 @@ impl Appliance {
         });
         Self {
             url,
+            wide: wide_url,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -81,6 +93,19 @@ impl Appliance {
     pub fn loxictl_with(&self, words: &str, input: &str) -> Run {
         run(&format!("--server {} {words}", self.url), input)
     }
+}
+
+fn bind() -> (TcpListener, u16) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has free ports");
+    listener
+        .set_nonblocking(true)
+        .expect("a listener can be non-blocking");
+    let port = listener.local_addr().expect("it is bound").port();
+    (listener, port)
+}
+
+fn with_runtime(listener: TcpListener) -> tokio::net::TcpListener {
+    tokio::net::TcpListener::from_std(listener).expect("it is non-blocking")
 }
 
 impl Drop for Appliance {
@@ -115,6 +140,9 @@ pub fn start(words: &str) -> Child {
     Process::new(env!("CARGO_BIN_EXE_loxictl"))
         .args(words.split_whitespace())
         .env_remove("LOXID_SERVER")
+        .env_remove("LOXID_CONTEXT")
+        .env_remove("LOXID_TOKEN_FILE")
+        .env("LOXICTL_CONTEXTS", "/nowhere/contexts.yaml")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -178,6 +206,18 @@ fn answer(state: &mut State, command: Command) {
         Command::Connections { query, reply } => {
             let _ = reply.send(Ok(connections(&query)));
         }
+        Command::CreateToken { token, reply, .. } => {
+            let secret = Secret::from_random([state.tokens.len() as u8 + 161; 32]);
+            let (role, hash) = (token.role.into(), secret.hash());
+            let expires = token.expires_in.map(|seconds| 4_000_000_000 + seconds);
+            let token = Arc::new(Token::new(token.name, role, hash, 1, expires, 0));
+            state.tokens = Arc::new(state.tokens.with(token.clone()));
+            let _ = reply.send(Ok((secret, token)));
+        }
+        Command::RevokeToken { name, reply, .. } => {
+            state.tokens = Arc::new(state.tokens.without(&name));
+            let _ = reply.send(Ok(()));
+        }
         other => panic!("loxictl does not ask for {other:?}"),
     }
 }
@@ -204,6 +244,7 @@ fn put(state: &mut State, source: Source, document: Document, dry_run: bool) -> 
         generation,
         dry_run,
         changes,
+        confirm_until: None,
     }
 }
 
@@ -311,6 +352,8 @@ fn published(state: &State) -> State {
                     } else {
                         "no answer to ARP".into()
                     },
+                    health: None,
+                    operator: OperatorState::Enabled,
                     load: 0,
                     traffic: Traffic {
                         connections: 6,
@@ -330,6 +373,7 @@ fn published(state: &State) -> State {
                     reason: "Programmed".into(),
                     message: String::new(),
                 }],
+                announcements: Vec::new(),
                 spec,
                 traffic: Traffic {
                     packets_in: 7,
@@ -377,11 +421,14 @@ fn status() -> Status {
             tx: 7,
             passed: 1,
             dropped: 2,
+            window: 2000,
             reasons: vec![ReasonCount {
                 reason: "no_backend".into(),
                 class: "drop".into(),
                 packets: 2,
+                recent: 1,
                 meaning: "no backend can take it".into(),
+                remedy: "give the service a backend.".into(),
             }],
         },
         tables: vec![TableUsage {

@@ -5,6 +5,7 @@
 
 mod appliance;
 mod netns;
+mod wide;
 
 use appliance::{Appliance, CONNECTIONS, run};
 use lb_api::server::Role;

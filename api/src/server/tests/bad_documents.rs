@@ -271,6 +271,38 @@ fn documents() -> Vec<(String, Expected)> {
             (422, "services[0].mssClamp", "no segments"),
         ),
         (
+            with(r#","announce":"bgp""#),
+            (400, "services[0].announce", "unknown variant"),
+        ),
+        (
+            with(r#","announceWhen":"sometimes""#),
+            (400, "services[0].announceWhen", "unknown variant"),
+        ),
+        (
+            with(r#","announceInterfaces":["eth0/1"]"#),
+            (
+                422,
+                "services[0].announceInterfaces[0]",
+                "`eth0/1` is no interface name",
+            ),
+        ),
+        (
+            with(r#","announceInterfaces":["eth0","eth1","eth0"]"#),
+            (422, "services[0].announceInterfaces[2]", "there twice"),
+        ),
+        (
+            with(r#","announce":"none","announceInterfaces":["eth0"]"#),
+            (
+                422,
+                "services[0].announceInterfaces",
+                "with `announce: l2` only",
+            ),
+        ),
+        (
+            with(r#","announce":"none","announceWhen":"healthy""#),
+            (422, "services[0].announceWhen", "with `announce: l2` only"),
+        ),
+        (
             with(r#","mssClamp":535"#),
             (422, "services[0].mssClamp", "536 to 65495 bytes"),
         ),

@@ -86,6 +86,7 @@ async fn the_client_speaks_every_route() {
         assert_eq!(client.documents().await.unwrap().items.len(), 1);
 
         let stale = ChangeOptions {
+            terms: Default::default(),
             precondition: Precondition::Generation(vec![Generation(0)]),
             dry_run: false,
         };

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::parse;
 
+mod check;
+
 fn modes() -> impl Strategy<Value = core::Mode> {
     let port = |port| core::Mode::Gue {
         port: NonZeroU16::new(port).unwrap(),
@@ -41,6 +43,21 @@ fn selections() -> impl Strategy<Value = (Selection, Option<Persist>)> {
     })
 }
 
+fn announces() -> impl Strategy<Value = core::Announce> {
+    let names = prop::collection::btree_set("[a-z]{1,10}[0-9.]{0,5}", 0..4);
+    let l2 = (names, any::<bool>()).prop_map(|(names, healthy)| core::Announce::L2 {
+        interfaces: names
+            .iter()
+            .map(|name| core::InterfaceName::new(name).unwrap())
+            .collect(),
+        when: match healthy {
+            true => core::AnnounceWhen::Healthy,
+            false => core::AnnounceWhen::Always,
+        },
+    });
+    prop_oneof![3 => l2, 1 => Just(core::Announce::None)]
+}
+
 /// Two lists without a prefix in common.
 fn sources(ipv4: bool) -> impl Strategy<Value = Sources> {
     let prefix = move |(number, len): (u32, u8)| match ipv4 {
@@ -67,9 +84,17 @@ fn policy(ipv4: bool) -> impl Strategy<Value = Policy> {
     ]);
     let idle = prop::option::of(1..=28800_u64);
     let clamp = prop::option::of(536..=65495_u64);
-    let rest = (no_backend, idle, any::<bool>(), clamp, sources(ipv4));
+    let announce = announces();
+    let rest = (
+        no_backend,
+        idle,
+        any::<bool>(),
+        clamp,
+        sources(ipv4),
+        announce,
+    );
     (modes(), selections(), rest).prop_map(|(mode, (selection, persist), rest)| {
-        let (no_backend, idle, last_hop, clamp, sources) = rest;
+        let (no_backend, idle, last_hop, clamp, sources, announce) = rest;
         Policy {
             mode,
             selection,
@@ -81,6 +106,8 @@ fn policy(ipv4: bool) -> impl Strategy<Value = Policy> {
                 .filter(|_| mode.is_two_sided())
                 .map(|bytes| MssClamp::new(bytes).unwrap()),
             sources,
+            announce,
+            ..Policy::default()
         }
     })
 }
@@ -208,7 +235,7 @@ fn the_example_has_every_field_and_is_valid() {
     assert_eq!(intent::Document::try_from(&wire).unwrap().len(), 3);
     let description = parse::to_json(&crate::server::openapi());
     let description: serde_json::Value = parse::json(description.as_bytes()).unwrap();
-    for kind in ["Service", "Backend"] {
+    for kind in ["Service", "Backend", "Check"] {
         let fields = &description["components"]["schemas"][kind]["properties"];
         for field in fields.as_object().unwrap().keys() {
             assert!(example.contains(&format!("{field}: ")), "{kind}.{field}");

@@ -14,7 +14,9 @@ pub fn unknown_interfaces(document: &Document, known: &BTreeSet<&str>) -> Option
         let Announce::L2 { interfaces, .. } = &service.policy.announce else {
             continue;
         };
-        let unknown = interfaces.iter().filter(|name| !known.contains(name.as_str()));
+        let unknown = interfaces
+            .iter()
+            .filter(|name| !known.contains(name.as_str()));
         for name in unknown {
             let all: Vec<&str> = known.iter().copied().collect();
             let problem = Problem::new(

@@ -60,7 +60,11 @@ fn announced(vip: IpAddr, wish: &Wish, statuses: &[ClaimStatus], deaf: Option<&s
             "announceWhen is healthy, and no backend can take connections".to_owned(),
         ),
         Wish::Wanted { slots, missing } => {
-            let is_mine = |one: &&ClaimStatus| slots.checked_shr(one.slot.0.into()).is_some_and(|s| s & 1 == 1);
+            let is_mine = |one: &&ClaimStatus| {
+                slots
+                    .checked_shr(one.slot.0.into())
+                    .is_some_and(|s| s & 1 == 1)
+            };
             let mine: Vec<&ClaimStatus> = statuses.iter().filter(is_mine).collect();
             if !mine.is_empty() {
                 return on_links(vip, &mine, missing, deaf);
@@ -101,7 +105,10 @@ fn on_links(vip: IpAddr, mine: &[&ClaimStatus], missing: &[String], deaf: Option
         return (false, "NotListening", message);
     }
     if let Some(one) = with(State::Probing).or(with(State::Waiting)) {
-        let message = format!("it is being found out whether {vip} is in use on {}", one.interface);
+        let message = format!(
+            "it is being found out whether {vip} is in use on {}",
+            one.interface
+        );
         return (false, "Probing", message);
     }
     let names: Vec<&str> = mine.iter().map(|one| one.interface.as_str()).collect();
@@ -114,7 +121,9 @@ fn on_links(vip: IpAddr, mine: &[&ClaimStatus], missing: &[String], deaf: Option
 
 fn absent(missing: &[String]) -> String {
     let names = missing.join(", ");
-    format!("not on {names}, which is not there, not attached or down: loxictl get interfaces shows which")
+    format!(
+        "not on {names}, which is not there, not attached or down: loxictl get interfaces shows which"
+    )
 }
 
 fn announcement(status: &ClaimStatus) -> Announcement {

@@ -20,7 +20,10 @@ impl Check {
             "quick" => Probe::Quick,
             _ => {
                 let rule = "use careful (RFC 5227: 4 to 7 seconds before a VIP is announced first) or quick (a third of a second)";
-                self.wrong(at, format!("announce.probe: {value:?} is no way to probe: {rule}"));
+                self.wrong(
+                    at,
+                    format!("announce.probe: {value:?} is no way to probe: {rule}"),
+                );
                 Probe::default()
             }
         }

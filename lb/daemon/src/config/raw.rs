@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lb_api::wire::{AttachMode, Datapath, Service};
+use lb_api::wire::{AttachMode, Datapath, Role, Service};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -22,6 +22,7 @@ pub struct Raw {
     pub limits: Limits,
     pub source_ports: Option<Spanned<String>>,
     pub tunnel_source: TunnelSource,
+    pub announce: Announce,
     pub log: Log,
     pub services: Vec<Spanned<Service>>,
 }
@@ -72,6 +73,12 @@ pub struct Vlan {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Announce {
+    pub probe: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TunnelSource {
     pub ipv4: Option<Spanned<String>>,
     pub ipv6: Option<Spanned<String>>,
@@ -82,6 +89,7 @@ pub struct TunnelSource {
 pub struct Api {
     pub unix: Unix,
     pub tcp: Tcp,
+    pub listen: Vec<Listen>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,15 +103,17 @@ pub struct Unix {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tcp {
     pub address: Option<Spanned<String>>,
-    pub loopback_role: LoopbackRole,
+    pub loopback_role: Option<Role>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LoopbackRole {
-    #[default]
-    Viewer,
-    Admin,
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listen {
+    pub address: Spanned<String>,
+    pub certificate: Option<Spanned<String>>,
+    pub key: Option<Spanned<String>>,
+    pub client_ca: Option<Spanned<String>>,
+    pub client_role: Option<Spanned<Role>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

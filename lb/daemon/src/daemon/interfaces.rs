@@ -9,6 +9,7 @@ use lb_plane::attach::AttachError;
 use super::Daemon;
 use super::changes::storage;
 use crate::config::Config;
+use crate::events::{Event, Presence};
 use crate::failure::line;
 use crate::reconcile::{Climbed, DataPlane, Depth, Reconciler, Refused};
 use crate::store::Interfaces;
@@ -41,7 +42,14 @@ impl<P: DataPlane> Daemon<P> {
             }
             return Err(error);
         }
-        tracing::info!(%actor, interface = name, ?how, "attached");
+        let attached = self.attached_mode(name);
+        self.watch
+            .told(name, Some(Presence::Attached(attached.clone())));
+        self.events.emit(Event::Attached {
+            interface: name.to_owned(),
+            mode: attached,
+            actor: Some(actor.clone()),
+        });
         self.pass(Depth::Known);
         let mut interfaces = self.state.interfaces.iter();
         let unknown = || ControlError::NotFound {
@@ -77,7 +85,11 @@ impl<P: DataPlane> Daemon<P> {
                 return Err(refused(error));
             }
         }
-        tracing::info!(%actor, interface = name, "detached");
+        self.watch.told(name, None);
+        self.events.emit(Event::Detached {
+            interface: name.to_owned(),
+            actor: Some(actor.clone()),
+        });
         self.pass(Depth::Known);
         Ok(())
     }
@@ -94,14 +106,27 @@ impl<P: DataPlane> Daemon<P> {
                 return;
             };
             match reconciler.detach(&interface.name) {
-                Ok(()) => tracing::info!(
-                    interface = interface.name,
-                    "detached: the configuration does not list it"
-                ),
+                Ok(()) => {
+                    self.watch.told(&interface.name, None);
+                    self.events.emit(Event::Detached {
+                        interface: interface.name.clone(),
+                        actor: None,
+                    });
+                }
                 Err(AttachError::NotAttached { .. } | AttachError::Unknown { .. }) => {}
                 Err(error) => tracing::error!("{}", line(&error)),
             }
         }
+    }
+
+    /// How the program runs on an interface that was just attached.
+    fn attached_mode(&self, name: &str) -> String {
+        let attachments = self.reconciler.as_ref().ok();
+        let attachments = attachments.and_then(|reconciler| reconciler.plane().attachments().ok());
+        let found = attachments.into_iter().flatten();
+        let found = found.filter(|attachment| attachment.name == name);
+        let mode = found.map(|attachment| attachment.mode.to_string()).next();
+        mode.unwrap_or_default()
     }
 
     fn is_attached(&self, name: &str) -> bool {

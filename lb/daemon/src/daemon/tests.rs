@@ -1,7 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
-use lb_api::control::{Actor, Precondition, Readiness, Reply};
+mod health;
+mod safe;
+
+use lb_api::control::{Actor, Precondition, Readiness, Reply, Terms};
 use lb_api::edit::Edit;
+use lb_api::events::EventLog;
 use lb_api::wire::{Applied, InterfaceStatus};
 use lb_core::intent::Document;
 use lb_core::service::Service;
@@ -14,6 +18,7 @@ use crate::testing::{Boxed, document};
 struct World {
     dir: TempDir,
     daemon: Daemon<Boxed>,
+    log: Arc<EventLog>,
 }
 
 const BACKENDS: [&str; 2] = ["10.2.0.2", "10.2.0.3"];
@@ -21,15 +26,19 @@ const BACKENDS: [&str; 2] = ["10.2.0.2", "10.2.0.3"];
 impl World {
     fn new(text: &str) -> Self {
         let dir = TempDir::new().unwrap();
-        let daemon = start(&dir, text, Ok(Boxed::new()));
-        World { dir, daemon }
+        World::of(dir, text, Ok(Boxed::new()))
+    }
+
+    fn of(dir: TempDir, text: &str, plane: Result<Boxed, String>) -> Self {
+        let log = Arc::new(EventLog::new(1));
+        let daemon = start(&dir, text, plane, &log);
+        World { dir, daemon, log }
     }
 
     fn restarted(self, text: &str) -> Self {
-        let World { dir, daemon } = self;
+        let World { dir, daemon, .. } = self;
         drop(daemon);
-        let daemon = start(&dir, text, Ok(Boxed::new()));
-        World { dir, daemon }
+        World::of(dir, text, Ok(Boxed::new()))
     }
 
     fn ask<T>(&mut self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ControlError> {
@@ -52,6 +61,7 @@ impl World {
             document,
             precondition,
             dry_run,
+            terms: Terms::default(),
             actor: actor(),
             reply,
         })
@@ -117,7 +127,12 @@ fn actor() -> Actor {
     }
 }
 
-fn start(dir: &TempDir, text: &str, plane: Result<Boxed, String>) -> Daemon<Boxed> {
+fn start(
+    dir: &TempDir,
+    text: &str,
+    plane: Result<Boxed, String>,
+    log: &Arc<EventLog>,
+) -> Daemon<Boxed> {
     let options = Options {
         state_dir: Some(dir.path().into()),
         ..Options::default()
@@ -125,7 +140,15 @@ fn start(dir: &TempDir, text: &str, plane: Result<Boxed, String>) -> Daemon<Boxe
     let config = Config::parse(text, None, &options).unwrap();
     let stored = Store::open(dir.path()).unwrap();
     let facts = Boxed::new().facts;
-    let mut daemon = Daemon::new(options, config, stored, plane, Vec::new(), Arc::default());
+    let mut daemon = Daemon::new(
+        options,
+        config,
+        stored,
+        plane,
+        Vec::new(),
+        Arc::default(),
+        Events::new(log.clone()),
+    );
     daemon.facts_changed(&facts);
     daemon
 }
@@ -356,8 +379,7 @@ fn interfaces_that_are_not_there_or_not_attached_are_not_found() {
 #[test]
 fn without_a_plane_documents_are_kept_and_status_says_why_nothing_is_programmed() {
     let dir = TempDir::new().unwrap();
-    let daemon = start(&dir, BOTH, Err("the kernel rejects the program".into()));
-    let mut world = World { dir, daemon };
+    let mut world = World::of(dir, BOTH, Err("the kernel rejects the program".into()));
     world.put_api(&[80]).unwrap();
     let state = world.daemon.state();
     assert_eq!(

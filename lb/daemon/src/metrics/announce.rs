@@ -22,7 +22,9 @@ pub fn add(page: &mut Page, sources: &Sources) {
         &by_name(announcing.troubles()),
     );
     let services = &sources.state.services;
-    let asked = services.iter().filter(|service| service.spec.announce == Announce::L2);
+    let asked = services
+        .iter()
+        .filter(|service| service.spec.announce == Announce::L2);
     let announced: Vec<_> = asked
         .map(|service| {
             let labels = [service.key.as_str(), service.source.as_str(), "l2"];

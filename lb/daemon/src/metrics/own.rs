@@ -63,6 +63,12 @@ pub fn add(page: &mut Page, sources: &Sources) {
         passes(page, own, counters);
     }
     requests(page, sources.requests);
+    page.counter(
+        "loxid_api_auth_failures_total",
+        "Requests whose token was missing, unknown or expired.",
+        sources.api.auth_failures() as f64,
+    );
+    page.register(sources.api.seconds());
 }
 
 fn documents(page: &mut Page, own: &Own, generation: f64) {

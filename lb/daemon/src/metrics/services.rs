@@ -6,10 +6,11 @@ use super::page::{Page, Sample};
 use super::{Sources, traffic};
 use crate::state::Figures;
 
-const STATES: [(BackendState, &str); 5] = [
+const STATES: [(BackendState, &str); 6] = [
     (BackendState::Active, "active"),
     (BackendState::Draining, "draining"),
     (BackendState::Full, "full"),
+    (BackendState::Down, "down"),
     (BackendState::Unresolved, "unresolved"),
     (BackendState::Unknown, "unknown"),
 ];

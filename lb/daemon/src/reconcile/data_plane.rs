@@ -1,6 +1,6 @@
 //! What the reconciler needs of a plane beyond tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use lb_core::addr::Mac;
@@ -9,7 +9,7 @@ use lb_core::tables::InterfaceSlot;
 use lb_plane::attach::{Asked, AttachError, Attachment, Path, Warning};
 use lb_plane::queues::{QueueStatus, TooManyQueues, Wanted};
 use lb_plane::sweep::Swept;
-use lb_plane::{KernelPlane, Reader, multicast};
+use lb_plane::{KernelPlane, Reader, announce, multicast};
 
 /// A plane that packets reach through interfaces.
 pub trait DataPlane: Plane {
@@ -42,6 +42,8 @@ pub trait DataPlane: Plane {
     fn join(&mut self, interface: &str, group: Mac) -> io::Result<()>;
     fn leave(&mut self, interface: &str, group: Mac) -> io::Result<()>;
     fn joined(&self, interface: &str) -> io::Result<BTreeSet<Mac>>;
+    /// Sends frames by devices (ifindexes). Returns why some were not sent, by their place.
+    fn transmit(&mut self, frames: &[(u32, Vec<u8>)]) -> BTreeMap<usize, io::Error>;
     fn sweep_step(&mut self) -> Swept;
     fn reader(&self) -> Reader;
 }
@@ -104,6 +106,10 @@ impl DataPlane for KernelPlane {
 
     fn joined(&self, interface: &str) -> io::Result<BTreeSet<Mac>> {
         multicast::joined(interface)
+    }
+
+    fn transmit(&mut self, frames: &[(u32, Vec<u8>)]) -> BTreeMap<usize, io::Error> {
+        announce::transmit(frames)
     }
 
     fn sweep_step(&mut self) -> Swept {

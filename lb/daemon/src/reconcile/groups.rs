@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use lb_core::addr::Mac;
 use lb_core::facts::Link;
-use lb_core::tables::{InterfaceSlot, Tables};
+use lb_core::tables::InterfaceSlot;
 use lb_plane::multicast::{is_solicited_node, solicited_node_mac};
 
 use super::{Counters, DataPlane, Depth};
@@ -18,22 +18,22 @@ pub struct Groups {
     known: BTreeMap<String, BTreeSet<Mac>>,
 }
 
-/// Groups that have to be joined, by the name of the link. `carrier` names the interface to join on:
+/// Groups that have to be joined for VIPs that are announced or probed for (RFC 4862 §5.4.2), by
+/// the name of the link. `carrier` names the interface to join on:
 /// the link itself, or what carries a link that the kernel doesn't know.
-pub fn wanted(
-    tables: &Tables,
+pub fn wanted<'a>(
+    places: impl Iterator<Item = (IpAddr, &'a Link)>,
     links: &BTreeMap<InterfaceSlot, Link>,
     carrier: impl Fn(&Link) -> String,
 ) -> BTreeMap<String, BTreeSet<Mac>> {
-    let mut wanted = BTreeMap::<String, BTreeSet<Mac>>::new();
-    for (slot, link) in links.iter().filter(|(_, link)| link.attached) {
-        let groups = wanted.entry(carrier(link)).or_default();
-        for (vip, row) in &tables.image.vips {
-            if let IpAddr::V6(vip) = vip
-                && row.arp >> slot.0 & 1 == 1
-            {
-                groups.insert(solicited_node_mac(*vip));
-            }
+    let attached = links.values().filter(|link| link.attached);
+    let mut wanted: BTreeMap<String, BTreeSet<Mac>> = attached
+        .map(|link| (carrier(link), BTreeSet::new()))
+        .collect();
+    for (vip, link) in places {
+        if let IpAddr::V6(vip) = vip {
+            let groups = wanted.entry(carrier(link)).or_default();
+            groups.insert(solicited_node_mac(vip));
         }
     }
     wanted

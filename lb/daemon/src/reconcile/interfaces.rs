@@ -178,15 +178,11 @@ impl Keeper {
             let before = present.get(name);
             if before.is_none() && known.state.attachment.take().is_some() {
                 *counters.corrections.entry("attachment").or_default() += 1;
-                tracing::warn!(
-                    interface = name,
-                    "somebody took the program off; it is attached again"
-                );
             }
             match known.climb(plane, name, before, ground) {
                 Ok(Climbed::Kept | Climbed::Waiting) => {}
                 Ok(Climbed::Attached(attachment, warning)) => {
-                    tracing::info!(interface = name, ifindex = attachment.ifindex, mode = %attachment.mode, path = %attachment.path, "attached");
+                    tracing::debug!(interface = name, ifindex = attachment.ifindex, mode = %attachment.mode, path = %attachment.path, "attached");
                     for step in &known.state.why {
                         tracing::warn!(interface = name, "{step}");
                     }
@@ -197,9 +193,6 @@ impl Keeper {
                 }
                 Err(refused) => {
                     let message = line(&refused);
-                    if known.state.message != message {
-                        tracing::error!("{message}");
-                    }
                     known.refused(message, before.is_some(), ground.now);
                 }
             }

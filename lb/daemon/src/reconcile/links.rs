@@ -78,6 +78,7 @@ impl<P: DataPlane> Reconciler<P> {
                 .map(|(key, mac)| (*key, *mac))
                 .chain(additions.neighbours)
                 .collect(),
+            standings: inputs.standings.clone(),
         }
     }
 
@@ -115,7 +116,6 @@ impl<P: DataPlane> Reconciler<P> {
     /// Joins the groups in which IPv6 VIPs are looked for.
     pub(super) fn keep_groups(
         &mut self,
-        tables: &Tables,
         facts: &Facts,
         found: &BTreeMap<String, Logical>,
         depth: Depth,
@@ -124,7 +124,7 @@ impl<P: DataPlane> Reconciler<P> {
             Some(one) if logical::is_made(link.ifindex) => one.device.clone(),
             _ => link.name.clone(),
         };
-        let wanted = groups::wanted(tables, &facts.links, carrier);
+        let wanted = groups::wanted(self.announcing.places(), &facts.links, carrier);
         let failures = self
             .groups
             .keep(&mut self.plane, &wanted, depth, &mut self.counters);

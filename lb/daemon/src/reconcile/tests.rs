@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing::{Boxed, document, put_link, take_link};
 
+mod announcing;
 mod groups;
 mod paths;
 mod vlans;
@@ -66,6 +67,7 @@ impl World {
                 vlans,
                 facts,
                 afxdp,
+                standings: &Default::default(),
                 now: *now,
             },
             depth,

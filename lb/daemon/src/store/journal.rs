@@ -3,29 +3,30 @@
 //!
 //! ```text
 //! 00000000000000000007.yaml:   # loxid generation=7 kind=present sha256=2c26b46b...
+//!                              # time: 2026-11-21T16:35:12.042Z     (a record, if there is one)
 //!                              services:
 //!                              ...
 //! ```
 //! What was removed is a generation, too (`kind=removed`, no body): otherwise the one before it
 //! would come back.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
+use super::file;
+use super::record::{self, Record};
 
 /// Generations that are kept.
 pub const KEPT: usize = 20;
 
 const SUFFIX: &str = ".yaml";
-const TEMPORARY: &str = "writing.tmp";
 
 /// What one file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub generation: u64,
+    pub record: Option<Record>,
     /// None: it was removed.
     pub body: Option<String>,
 }
@@ -38,6 +39,7 @@ pub struct Damaged {
     pub what: String,
 }
 
+#[derive(Clone, Debug)]
 pub struct Journal {
     dir: PathBuf,
 }
@@ -71,24 +73,13 @@ impl Journal {
         };
         let bytes = fs::read(&path).map_err(|error| damaged(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| damaged("it is no UTF-8".into()))?;
-        parse(generation, &text).map_err(damaged)
+        parse(generation, &text).map_err(|what| damaged(what.to_owned()))
     }
 
     /// Writes a generation; it is there, and stays, when this returns. Older ones than the last
     /// `KEPT` go.
     pub fn append(&self, entry: &Entry) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)?;
-        let temporary = self.dir.join(TEMPORARY);
-        let written = write_synced(&temporary, &render(entry))
-            .and_then(|()| fs::rename(&temporary, self.path(entry.generation)))
-            .and_then(|()| File::open(&self.dir)?.sync_all());
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-            return written;
-        }
+        file::replace(&self.path(entry.generation), &render(entry))?;
         // Too many are a nuisance only, and the next append tries again.
         for old in self
             .generations()
@@ -98,27 +89,12 @@ impl Journal {
         {
             let _ = fs::remove_file(self.path(old));
         }
-        // The directory's own entry in its parent, for a first generation.
-        self.dir
-            .parent()
-            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        Ok(())
     }
 
     pub fn path(&self, generation: u64) -> PathBuf {
         self.dir.join(format!("{generation:020}{SUFFIX}"))
     }
-}
-
-fn write_synced(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 fn render(entry: &Entry) -> String {
@@ -127,35 +103,21 @@ fn render(entry: &Entry) -> String {
         None => ("removed", ""),
     };
     let head = format!("# loxid generation={} kind={kind}", entry.generation);
-    format!("{head} sha256={}\n{body}", checksum(&head, body))
+    let record = entry.record.as_ref().map(record::render);
+    file::seal(&head, &(record.unwrap_or_default() + body))
 }
 
-fn parse(generation: u64, text: &str) -> Result<Entry, String> {
-    let (first, body) = text.split_once('\n').ok_or("its first line is not whole")?;
-    let (head, sum) = first.rsplit_once(" sha256=").ok_or("it has no checksum")?;
-    if checksum(head, body) != sum {
-        return Err("its checksum does not match".into());
-    }
-    match head.strip_prefix(&format!("# loxid generation={generation} kind=")) {
-        Some("present") => Ok(Entry {
-            generation,
-            body: Some(body.to_owned()),
-        }),
-        Some("removed") if body.is_empty() => Ok(Entry {
-            generation,
-            body: None,
-        }),
-        _ => Err("its name and its first line differ".into()),
-    }
-}
-
-fn checksum(head: &str, body: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(head.as_bytes());
-    hash.update(b"\n");
-    hash.update(body.as_bytes());
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+fn parse(generation: u64, text: &str) -> Result<Entry, &'static str> {
+    let (head, body) = file::unseal(text)?;
+    let (record, body) = record::split(body);
+    let body = match head.strip_prefix(&format!("# loxid generation={generation} kind=")) {
+        Some("present") => Some(body.to_owned()),
+        Some("removed") if body.is_empty() => None,
+        _ => return Err("its name and its first line differ"),
+    };
+    Ok(Entry {
+        generation,
+        record,
+        body,
+    })
 }

@@ -8,9 +8,11 @@ use lb_tests::topology::Topology;
 use lb_tests::traffic::Server;
 use serde_json::Value;
 
+mod announce;
 mod changes;
 mod direct;
 mod forwarding;
+mod health;
 mod ipv6;
 mod links;
 mod policies;

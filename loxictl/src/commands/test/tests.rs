@@ -58,6 +58,8 @@ fn only_counters_that_grew_are_told() {
         reason: reason.into(),
         class: "drop".into(),
         packets,
+        recent: 0,
+        remedy: String::new(),
         meaning: String::new(),
     };
     let before = [count("no_backend", 5), count("next_hop_unresolved", 1)];

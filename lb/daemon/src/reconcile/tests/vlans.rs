@@ -98,7 +98,7 @@ fn a_vip_that_is_the_address_of_a_vlan_of_the_configuration_is_answered_for() {
         neighbours: BTreeMap::new(),
         ..made("eth1", 100)
     }];
-    world.pass(Depth::ReadBack);
+    world.announced();
     let slot = world.slot("eth1.100").unwrap();
     let vips = &world.plane().twin.tables.image.vips;
     let row = &vips[&IpAddr::from([10, 1, 0, 80])];
