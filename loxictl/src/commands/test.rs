@@ -228,7 +228,7 @@ pub async fn probe(session: &Session, key: &ServiceKey) -> Result<String> {
     }
     let vip = SocketAddr::new(key.vip, port);
     let client = Client::start(network::free(vip.is_ipv4())?)?;
-    session.attach(client.link(), AttachMode::Auto).await?;
+    session.attach(client.link(), AttachAs::default()).await?;
     let outcome = client.connect(vip, Protocol::Tcp, PROBE_TIMEOUT).await;
     let detached = session.detach(client.link()).await;
     drop(client);
