@@ -46,6 +46,7 @@ pub mod stats;
 pub mod sweep;
 mod sys;
 pub mod tap;
+pub mod testing;
 mod trace;
 pub mod worker;
 pub mod workers;
