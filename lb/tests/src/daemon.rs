@@ -222,7 +222,8 @@ impl Daemon {
         for key in cpus.keys() {
             let row = cpus.lookup(&key, MapFlags::ANY)?.context("no such row")?;
             received += number(&row, offset_of!(abi::lb_cpu, rx));
-            let all = (0..abi::LB_MAX_REASONS as usize).map(|index| number(&row, reasons + index * 8));
+            let all =
+                (0..abi::LB_MAX_REASONS as usize).map(|index| number(&row, reasons + index * 8));
             ended += all.sum::<u64>();
         }
         Ok((received, ended))
