@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::datapath::Datapath;
 use crate::topology::Topology;
 use crate::unique::Pins;
-use crate::wait::{CAP, until};
+use crate::wait::{CAP, until, until_within};
 use crate::workers;
 
 pub struct Daemon {
@@ -121,7 +121,7 @@ impl Daemon {
             .stdout(log.try_clone()?)
             .stderr(log);
         self.child = Some(command.spawn().context("start loxid")?);
-        let ready = until("loxid to be ready", || {
+        let ready = until_within(CAP * 4, "loxid to be ready", || {
             if let Some(child) = &mut self.child
                 && let Some(status) = child.try_wait()?
             {
