@@ -170,6 +170,26 @@ fn lasting(notes: &[Note]) -> Vec<String> {
     lasting.iter().map(ToString::to_string).collect()
 }
 
+/// Programs that the kernel refuses, though the other one will do. Its words are for the log.
+fn refused(plane: &KernelPlane) -> Vec<String> {
+    let refused = [
+        (
+            plane.forwarder(),
+            "the kernel refuses the forwarding program, as the log says: interfaces are forwarded by the worker, over AF_XDP",
+        ),
+        (
+            plane.redirector(),
+            "the kernel refuses the program that gives packets to the worker, as the log says: there is no datapath afxdp",
+        ),
+    ];
+    let said = refused.into_iter().filter_map(|(loaded, message)| {
+        let log = loaded.err()?;
+        tracing::error!("{message}; the kernel says:\n{log}");
+        Some(message.to_owned())
+    });
+    said.collect()
+}
+
 /// The plane, or why there is none though loxid should run: the kernel rejected the program, and
 /// the one before keeps forwarding.
 fn open_plane(config: &Config) -> Result<(Result<KernelPlane, String>, Vec<String>), Failure> {
@@ -187,7 +207,11 @@ fn open_plane(config: &Config) -> Result<(Result<KernelPlane, String>, Vec<Strin
         ..OpenOptions::default()
     };
     match KernelPlane::open(&options) {
-        Ok((plane, notes)) => Ok((Ok(plane), lasting(&notes))),
+        Ok((plane, notes)) => {
+            let mut notes = lasting(&notes);
+            notes.extend(refused(&plane));
+            Ok((Ok(plane), notes))
+        }
         Err(error @ OpenError::AlreadyRunning { .. }) => Err(Failure::Running(error.to_string())),
         Err(
             error @ (OpenError::Instance(_)

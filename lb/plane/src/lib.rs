@@ -47,6 +47,7 @@ pub mod stats;
 pub mod sweep;
 mod sys;
 pub mod tap;
+pub mod testing;
 mod trace;
 pub mod worker;
 pub mod workers;

@@ -26,6 +26,9 @@ pub struct OpenOptions {
     pub hash_secret: Option<[u8; 32]>,
     /// Count packets and bytes of each connection.
     pub conn_counters: bool,
+    /// Bit per `enum lb_reason`: the forwarder gives packets that end so to the worker of their
+    /// queue, where there is one. Nothing uses it yet. Followed at each opening.
+    pub ask: u64,
 }
 
 impl Default for OpenOptions {
@@ -39,6 +42,7 @@ impl Default for OpenOptions {
             tunnel_sources: TunnelSources::default(),
             hash_secret: None,
             conn_counters: true,
+            ask: 0,
         }
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn open(
             .map_err(|_| OpenError::Mismatch { path: path.clone() })?;
         notes.extend(config::differences(options, &config));
         config::set_tunnel_sources(&mut config, &options.tunnel_sources)?;
+        config.ask = options.ask;
         map.update(&key, config.as_bytes(), MapFlags::ANY)
             .map_err(failed("write"))?;
         return Ok((config, map));
@@ -54,6 +55,7 @@ pub(crate) fn open(
     let slots = CpuSlots::here()?;
     let mut config = config::make(options, slots.count())?;
     config.worker_slots = slots.workers;
+    config.ask = options.ask;
     let map = create_map(&path, &SHAPE)?;
     map.update(&key, config.as_bytes(), MapFlags::ANY)
         .map_err(failed("write"))?;

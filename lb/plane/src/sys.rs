@@ -220,6 +220,17 @@ pub(crate) fn queues(interface: &str) -> Option<(u32, u32)> {
     Some((rx + combined, tx + combined))
 }
 
+/// An AF_XDP socket that is bound to nothing.
+pub(crate) fn xdp_socket() -> io::Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call that succeeded gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
 }

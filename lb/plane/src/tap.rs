@@ -64,7 +64,7 @@ fn quiet(name: &str) {
     for (variable, value) in [
         ("ipv6/conf/NAME/addr_gen_mode", "1"),
         ("ipv6/conf/NAME/accept_ra", "0"),
-        ("ipv4/conf/NAME/rp_filter", "2"),
+        ("ipv4/conf/NAME/rp_filter", "0"),
         ("ipv4/conf/NAME/arp_ignore", "8"),
     ] {
         let path = format!("/proc/sys/net/{}", variable.replace("NAME", name));

@@ -23,8 +23,8 @@ mod thread;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use lb_bpf::abi;
 use lb_bpf::region::Regions;
@@ -100,8 +100,8 @@ pub(crate) struct Team {
     pub rows: Rows,
     pub xskmap: MapHandle,
     pub set: WorkerSet,
-    /// This process takes over from the other.
-    pub replaces: bool,
+    /// The process that this one takes over from.
+    pub replaces: Option<u32>,
     /// Another worker process lives: what its id is written in is its.
     pub other_lives: AtomicBool,
 }
@@ -119,17 +119,17 @@ impl WorkerPlane {
             return Err(WorkerError::NoPins { path });
         }
         let (regions, xskmap) = kernel::open_pinned(&pins)?;
-        let Taken { lock, other_lives } = set::take(&options)?;
+        let Taken { lock, other } = set::take(&options)?;
         let team = Team {
             rows: Rows::new(&regions, std::process::id()),
             regions,
             xskmap,
             set: lock.set(),
-            replaces: other_lives,
-            other_lives: AtomicBool::new(other_lives),
+            replaces: other.as_ref().and_then(|other| other.pid),
+            other_lives: AtomicBool::new(other.is_some()),
         };
         team.bury(lock.set());
-        if !other_lives {
+        if other.is_none() {
             team.bury_all(&lock);
         }
         let opened = inode(&path);
@@ -152,7 +152,7 @@ impl WorkerPlane {
             .map_or(0, |least| least.min(slots))
     }
 
-    /// Thread `number` of `count`.
+    /// Thread `number` of `count`. What it passes before the TAP is there is lost.
     ///
     /// # Panics
     /// When there are no so many slots; [`WorkerPlane::threads`] says how many.
@@ -161,7 +161,7 @@ impl WorkerPlane {
         number: u32,
         count: u32,
         frames_per_queue: u32,
-        tap: Option<Arc<Tap>>,
+        tap: Arc<OnceLock<Tap>>,
         bell: Bell,
     ) -> WorkerThread {
         WorkerThread::new(
@@ -179,8 +179,8 @@ impl WorkerPlane {
         self.lock.set()
     }
 
-    /// Whether it takes over from another process.
-    pub fn replaces(&self) -> bool {
+    /// The process that it takes over from.
+    pub fn replaces(&self) -> Option<u32> {
         self.team.replaces
     }
 

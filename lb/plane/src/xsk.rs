@@ -24,7 +24,7 @@ pub(crate) mod socket;
 mod sys;
 
 pub use frame::{FRAME_BYTES, Frame, Tally, Umem};
-pub use socket::{BindError, Binding, Mode, Socket, Statistics};
+pub use socket::{BindError, Binding, Mode, Socket, Statistics, Unbound};
 
 #[cfg(test)]
 mod tests;

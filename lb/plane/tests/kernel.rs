@@ -14,6 +14,8 @@ mod root {
     use lb_core::plane::{Op, Plane};
     use lb_core::tables::*;
     use lb_plane::attach::{Asked, AttachError, Mode, Path, Warning};
+    use lb_plane::queues::Wanted;
+    use lb_plane::testing::refuse_forwarder;
     use lb_plane::{KernelPlane, Note, OpenError};
 
     use crate::support::{Instance, ip, namespace};
@@ -161,6 +163,88 @@ mod root {
             let (attachment, _) = plane.attach("a", asked, Path::Xdp).unwrap();
             assert_eq!(attachment.mode, mode, "{asked:?}");
         }
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
+    fn a_change_of_path_keeps_the_link_and_so_does_a_restart() {
+        namespace();
+        ip("link add name a type veth peer name b");
+        let instance = Instance::new();
+        let mut plane = open(&instance);
+        assert!(plane.forwarder().is_ok() && plane.redirector().is_ok());
+        let (before, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
+        assert_eq!(before.path, Path::Xdp);
+        let (changed, _) = plane.attach("a", Asked::Auto, Path::AfXdp).unwrap();
+        assert_eq!(changed.path, Path::AfXdp);
+        assert_eq!(changed.link_id, before.link_id);
+        assert_ne!(changed.program_id, before.program_id);
+        assert_eq!(plane.attachments().unwrap(), [changed.clone()]);
+        drop(plane);
+        let mut plane = open(&instance);
+        let kept = plane.attachments().unwrap();
+        assert_eq!(
+            (kept[0].path, kept[0].link_id),
+            (Path::AfXdp, before.link_id)
+        );
+        assert_ne!(kept[0].program_id, changed.program_id);
+        let (back, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
+        assert_eq!((back.path, back.link_id), (Path::Xdp, before.link_id));
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
+    fn where_the_forwarder_is_refused_there_is_the_redirector_and_the_reason() {
+        namespace();
+        ip("link add name a type veth peer name b");
+        ip("link add name c type veth peer name d");
+        let instance = Instance::new();
+        let mut plane = open(&instance);
+        let (before, _) = plane.attach("a", Asked::Auto, Path::Xdp).unwrap();
+        let pins = plane.pins().to_owned();
+        drop(plane);
+        refuse_forwarder(&pins).unwrap();
+        let mut plane = open(&instance);
+        let log = plane.forwarder().unwrap_err().to_owned();
+        assert!(log.contains("forbidden"), "{log}");
+        assert!(plane.redirector().is_ok());
+        // What forwards goes on, and can be changed to what there is.
+        assert_eq!(plane.attachments().unwrap(), [before.clone()]);
+        for interface in ["a", "c"] {
+            match plane.attach(interface, Asked::Auto, Path::Xdp) {
+                Err(AttachError::NoProgram {
+                    path: Path::Xdp,
+                    log: said,
+                    ..
+                }) => assert_eq!(said, log),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(plane.attachments().unwrap(), [before.clone()]);
+        let (after, _) = plane.attach("a", Asked::Auto, Path::AfXdp).unwrap();
+        assert_eq!((after.path, after.link_id), (Path::AfXdp, before.link_id));
+        let (new, _) = plane.attach("c", Asked::Auto, Path::AfXdp).unwrap();
+        assert_eq!(new.path, Path::AfXdp);
+    }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
+    fn queues_that_are_wanted_are_still_wanted_after_a_restart() {
+        let instance = Instance::new();
+        let plane = open(&instance);
+        let slot = InterfaceSlot(2);
+        plane.queues().want(slot, 7, 3, Wanted::SERVE).unwrap();
+        drop(plane);
+        let plane = open(&instance);
+        let rows = plane.queues().read();
+        assert_eq!(rows.len(), 3);
+        assert!(
+            rows.iter().all(
+                |row| row.wanted == Some(Wanted::SERVE) && (row.slot, row.ifindex) == (slot, 7)
+            )
+        );
+        plane.queues().unwant(slot);
+        assert!(plane.queues().read().is_empty());
     }
 
     #[test]

@@ -2,18 +2,23 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::mem::offset_of;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use lb_bpf::abi;
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::datapath::Datapath;
 use crate::topology::Topology;
 use crate::unique::Pins;
-use crate::wait::{CAP, until};
+use crate::wait::{CAP, until, until_within};
+use crate::workers;
 
 pub struct Daemon {
     child: Option<Child>,
@@ -37,15 +42,10 @@ impl Daemon {
     ///
     /// # Errors
     /// It doesn't get ready: what it logged.
-    pub fn start(topology: &Topology) -> Result<Self> {
-        let names = topology
-            .interfaces
-            .iter()
-            .map(|name| format!("  - name: {name}\n"));
-        Self::with(
-            topology,
-            &format!("interfaces:\n{}", names.collect::<String>()),
-        )
+    pub fn start(topology: &Topology, path: Datapath) -> Result<Self> {
+        let names = topology.interfaces.iter();
+        let interfaces: String = names.map(|name| path.interface(name, "")).collect();
+        Self::with(topology, &format!("interfaces:\n{interfaces}"))
     }
 
     /// With these lines of configuration besides limits, and quick probes unless they say otherwise.
@@ -125,18 +125,119 @@ impl Daemon {
             .stdout(log.try_clone()?)
             .stderr(log);
         self.child = Some(command.spawn().context("start loxid")?);
-        let ready = until("loxid to be ready", || {
+        let ready = until_within(CAP * 4, "loxid to be ready", || {
             if let Some(child) = &mut self.child
                 && let Some(status) = child.try_wait()?
             {
                 return Ok(Some(Err(status)));
             }
-            Ok((self.get("/readyz")?.0 == 200).then_some(Ok(())))
+            Ok((self.get("/readyz")?.0 == 200 && self.is_settled()?).then_some(Ok(())))
         });
         match ready.with_context(|| self.log())? {
             Ok(()) => Ok(()),
             Err(status) => anyhow::bail!("loxid ended: {status}\n{}", self.log()),
         }
+    }
+
+    /// Whether no interface waits for the worker.
+    fn is_settled(&self) -> Result<bool> {
+        let interfaces = self.interfaces()?;
+        Ok(interfaces.iter().all(|one| one["pending"] != true))
+    }
+
+    /// # Errors
+    /// There is no answer.
+    pub fn interfaces(&self) -> Result<Vec<Value>> {
+        let (_, interfaces) = self.get("/v1/interfaces")?;
+        let all = interfaces
+            .as_array()
+            .or_else(|| interfaces["items"].as_array());
+        Ok(all.context("no list of interfaces")?.clone())
+    }
+
+    /// # Errors
+    /// There is none of this name.
+    pub fn interface(&self, name: &str) -> Result<Value> {
+        let all = self.interfaces()?;
+        let one = all.into_iter().find(|one| one["name"] == name);
+        one.with_context(|| format!("no interface {name}"))
+    }
+
+    /// Waits until an interface is forwarded by a path.
+    ///
+    /// # Errors
+    /// That doesn't happen.
+    pub fn forwarded_by(&self, name: &str, path: Datapath) -> Result<()> {
+        until(&format!("{name} to be forwarded by {path}"), || {
+            let one = self.interface(name)?;
+            let is = one["path"] == path.to_string() && one["pending"] != true;
+            let served = |socket: &Value| socket["state"] == "copy" || socket["sendOnly"] == true;
+            let sockets = one["sockets"].as_array();
+            let is_served = sockets.is_some_and(|all| all.iter().all(served));
+            Ok((is && (path == Datapath::Xdp || is_served)).then_some(()))
+        })
+        .with_context(|| self.log())
+    }
+
+    /// Changes what forwards an interface, and waits until it is so.
+    ///
+    /// # Errors
+    /// That doesn't happen.
+    pub fn change_path(&self, name: &str, path: Datapath) -> Result<()> {
+        self.loxictl(&format!("attach {name} --datapath {path}"))?;
+        self.forwarded_by(name, path)
+    }
+
+    /// The worker that the daemon says runs.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn worker(&self) -> Result<u32> {
+        let (_, status) = self.get("/v1/status")?;
+        let pid = status["worker"]["pid"].as_u64();
+        Ok(u32::try_from(pid.context("no worker runs")?)?)
+    }
+
+    /// Packets dropped or passed for a reason.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn reason(&self, name: &str) -> Result<u64> {
+        let (_, status) = self.get("/v1/status")?;
+        let reasons = status["dataPlane"]["reasons"].as_array();
+        let reasons = reasons.context("no reasons")?;
+        let one = reasons.iter().find(|one| one["reason"] == name);
+        Ok(one.and_then(|one| one["packets"].as_u64()).unwrap_or(0))
+    }
+
+    /// Frames received, and frames by what became of them, as the maps have it: of every CPU and
+    /// thread of a worker.
+    ///
+    /// # Errors
+    /// The map can't be read.
+    pub fn counted(&self) -> Result<(u64, u64)> {
+        let cpus = MapHandle::from_pinned_path(self.pin("cpus")?)?;
+        let number = |row: &[u8], at: usize| -> u64 {
+            let bytes = row.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, u64::from_ne_bytes)
+        };
+        let reasons = offset_of!(abi::lb_cpu, reason);
+        let (mut received, mut ended) = (0, 0);
+        for key in cpus.keys() {
+            let row = cpus.lookup(&key, MapFlags::ANY)?.context("no such row")?;
+            received += number(&row, offset_of!(abi::lb_cpu, rx));
+            let all =
+                (0..abi::LB_MAX_REASONS as usize).map(|index| number(&row, reasons + index * 8));
+            ended += all.sum::<u64>();
+        }
+        Ok((received, ended))
+    }
+
+    /// # Errors
+    /// It isn't running.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let child = self.child.as_ref().context("not running")?;
+        Ok(kill(Pid::from_raw(i32::try_from(child.id())?), signal)?)
     }
 
     /// Ends it without giving it a chance.
@@ -270,6 +371,10 @@ impl Daemon {
         })
     }
 
+    pub fn instance(&self) -> &str {
+        self.pins.instance()
+    }
+
     /// The path of a pinned map.
     ///
     /// # Errors
@@ -298,6 +403,8 @@ impl Drop for Daemon {
         if self.child.is_some() {
             let _ = self.kill();
         }
+        // They outlive the daemon, as they should.
+        let _ = workers::end(self.pins.instance());
         if std::thread::panicking() {
             eprintln!("loxid logged:\n{}", self.log());
         }

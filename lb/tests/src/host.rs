@@ -1,4 +1,5 @@
-//! The two hosts of the forwarding core, so that a packet can be given to either.
+//! The hosts of the forwarding core, so that a packet can be given to each: the kernel, user space,
+//! and both in turn, as on the path of AF_XDP.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +15,12 @@ use lb_core::plane::{Limits, Plane};
 use crate::case::{Case, Services};
 use crate::world::World;
 
+mod afxdp;
 mod time;
 mod user;
 mod xdp;
 
+pub use afxdp::{AfXdp, stand_ins};
 pub use user::User;
 pub use xdp::{Xdp, clear};
 

@@ -7,6 +7,7 @@
 
 pub mod case;
 pub mod daemon;
+pub mod datapath;
 pub mod frame;
 pub mod host;
 pub mod namespace;
@@ -19,4 +20,5 @@ pub mod traffic;
 pub mod unique;
 pub mod verify;
 pub mod wait;
+pub mod workers;
 pub mod world;

@@ -358,6 +358,40 @@ pub fn ping(namespace: &Namespace, to: Ipv4Addr) -> Result<Ipv4Addr> {
     })
 }
 
+/// Sends an ICMP message and waits for the answer to it: its type.
+///
+/// # Errors
+/// Nothing comes back.
+pub fn icmp(namespace: &Namespace, to: Ipv4Addr, kind: u8, rest: &[u8]) -> Result<u8> {
+    let rest = rest.to_owned();
+    namespace.within(move || {
+        let protocol = socket::SockProtocol::Icmp;
+        let raw = socket::socket(
+            AddressFamily::Inet,
+            SockType::Raw,
+            SockFlag::empty(),
+            protocol,
+        )?;
+        let timeout = nix::sys::time::TimeVal::new(CAP.as_secs() as i64, 0);
+        socket::setsockopt(&raw, socket::sockopt::ReceiveTimeout, &timeout)?;
+        let mut message = vec![kind, 0, 0, 0, 0x43, 0x21, 0, 1];
+        message.extend(rest);
+        let check = checksum(&[&message]);
+        message[2..4].copy_from_slice(&check.to_be_bytes());
+        let to = SockaddrIn::from(SocketAddrV4::new(to, 0));
+        socket::sendto(raw.as_raw_fd(), &message, &to, socket::MsgFlags::empty())?;
+        let mut buffer = [0; 128];
+        for _ in 0..8 {
+            let (length, _) = socket::recvfrom::<SockaddrIn>(raw.as_raw_fd(), &mut buffer)?;
+            let reply = buffer.get(20..length).unwrap_or_default();
+            if let (Some(kind), true) = (reply.first(), reply.get(4..8) == message.get(4..8)) {
+                return Ok(*kind);
+            }
+        }
+        bail!("other ICMP came back")
+    })
+}
+
 /// The same with ICMPv6.
 ///
 /// # Errors

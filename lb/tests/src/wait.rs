@@ -12,15 +12,27 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// There is none within [`CAP`]: what was waited for, and the last error if there was one.
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub fn until<T>(what: &str, ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    until_within(CAP, what, ask)
+}
+
+/// The same of what takes longer: the verifier's work, say.
+///
+/// # Errors
+/// There is no answer within `cap`.
+pub fn until_within<T>(
+    cap: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let start = Instant::now();
     loop {
         let answer = ask();
         match answer {
             Ok(Some(value)) => return Ok(value),
-            _ if start.elapsed() < CAP => std::thread::sleep(PAUSE),
-            Ok(None) => bail!("waited {CAP:?} for {what}"),
-            Err(error) => return Err(error.context(format!("waited {CAP:?} for {what}"))),
+            _ if start.elapsed() < cap => std::thread::sleep(PAUSE),
+            Ok(None) => bail!("waited {cap:?} for {what}"),
+            Err(error) => return Err(error.context(format!("waited {cap:?} for {what}"))),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! XDP and the user host agree, byte for byte, on packets at random and on all that they remember.
+//! XDP and the user host agree, byte for byte, on packets at random and on all that they remember;
+//! and the redirector asks about whatever they do not pass.
 #![forbid(unsafe_code)]
 
 mod root {
@@ -7,8 +8,10 @@ mod root {
 
     use lb_bpf::abi;
     use lb_bpf::region::{Region, Regions};
+    use lb_bpf::user::{Sifted, UserHost};
+    use lb_plane::attach::Path;
     use lb_tests::case::{self, Case};
-    use lb_tests::host::{Fate, Host, User, Xdp, on_user, user_over};
+    use lb_tests::host::{Fate, Host, Outcome, User, Xdp, on_user, stand_ins, user_over};
     use lb_tests::random::{Random, answered, complained, mutate};
     use lb_tests::run::{run, survived};
 
@@ -82,6 +85,43 @@ mod root {
         None
     }
 
+    /// What the redirector makes of a frame, in the kernel and in user space alike. Nothing of it
+    /// is left, as the forwarder gets the frame, too.
+    fn sifted(xdp: &Xdp, user: &mut UserHost, device: usize, frame: &[u8]) -> Sifted {
+        let ifindex = xdp.ifindexes[device];
+        let regions = xdp.plane.regions();
+        let counted: abi::lb_cpu = regions.read(Region::Cpus, 0);
+        let ran = xdp.plane.test_run(Path::AfXdp, frame, ifindex);
+        let ran = ran.expect("a test run");
+        assert_eq!(ran.frame, frame, "the redirector changed it");
+        let after: abi::lb_cpu = regions.read(Region::Cpus, 0);
+        regions.write(Region::Cpus, 0, &counted);
+        let by_user = user.sift(frame, ifindex);
+        match (ran.action, by_user) {
+            (4, Sifted::Ask) => assert_eq!(after.rx, counted.rx, "counted by who is asked"),
+            (2, Sifted::Pass(reason)) => {
+                let code = reason.code as usize;
+                assert_eq!(after.reason[code], counted.reason[code] + 1, "{reason:?}");
+                assert_eq!(after.rx, counted.rx + 1);
+            }
+            (action, by_user) => panic!("action {action}, and {by_user:?}: {frame:02x?}"),
+        }
+        by_user
+    }
+
+    /// What is not asked passes, for the same reason; what is asked for nothing is counted.
+    fn judge(sifted: Sifted, outcome: &Outcome, in_vain: &mut BTreeMap<&str, usize>) {
+        match sifted {
+            Sifted::Pass(reason) => {
+                assert_eq!((outcome.fate, outcome.reason), (Fate::Pass, reason.name));
+            }
+            Sifted::Ask if outcome.fate == Fate::Pass => {
+                *in_vain.entry(outcome.reason).or_default() += 1;
+            }
+            Sifted::Ask => (),
+        }
+    }
+
     #[test]
     #[ignore = "needs root: run make test"]
     fn xdp_and_the_user_host_agree_on_200000_random_packets() {
@@ -100,6 +140,8 @@ mod root {
         let mut random = Random::new(0x10ad_ba1a_ce5e_ed00);
         let mut pool: Vec<(usize, Vec<u8>)> = Vec::new();
         let mut reasons = BTreeMap::<&str, usize>::new();
+        let mut in_vain = BTreeMap::<&str, usize>::new();
+        let _sockets = stand_ins(&xdp).expect("a kernel with AF_XDP");
         let mut compared = 0;
         while compared < PACKETS {
             let (slot, mut frame) = match random.below(3) {
@@ -110,6 +152,8 @@ mod root {
             if frame.len() < xdp.shortest() {
                 continue;
             }
+            let device = world.device_of(slot).expect("it has one");
+            let sifted = sifted(&xdp, &mut user, device, &frame);
             let by_xdp = xdp.run(slot, &frame).expect("a test run");
             // The kernel reads its clock once in a while and keeps the tick: user space's is the
             // same then.
@@ -124,6 +168,7 @@ mod root {
                 "packet {compared} from slot {slot}: {frame:02x?}"
             );
             survived(&frame, &by_xdp).unwrap_or_else(|error| panic!("{frame:02x?}: {error:#}"));
+            judge(sifted, &by_xdp, &mut in_vain);
             compared += 1;
             *reasons.entry(by_xdp.reason).or_default() += 1;
             if let (Fate::Tx(out), "forwarded") = (by_xdp.fate, by_xdp.reason) {
@@ -146,7 +191,15 @@ mod root {
                 assert_eq!(difference, None, "after {compared} packets");
             }
         }
-        println!("{reasons:#?}");
+        println!("{reasons:#?}\nasked for, and passed: {in_vain:#?}");
+        let known = ["fragment_unknown", "no_backend_pass"];
+        let unknown: Vec<&&str> = in_vain
+            .keys()
+            .filter(|name| !known.contains(name))
+            .collect();
+        assert!(unknown.is_empty(), "asked for nothing: {in_vain:?}");
+        let in_vain: usize = in_vain.values().sum();
+        assert!(in_vain < PACKETS / 50, "{in_vain} asked for nothing");
         let few = |reason: &&str| reasons.get(reason).copied().unwrap_or(0) < 100;
         let missing: Vec<&str> = REACHED.into_iter().filter(few).collect();
         assert!(

@@ -1,11 +1,17 @@
 //! `loxictl attach`: packets that arrive on an interface are balanced.
 
+use std::time::{Duration, Instant};
+
 use clap::{Args, ValueEnum};
 use lb_api::wire::{AttachAs, AttachMode, Datapath as Wanted, InterfaceStatus, Path, XdpMode};
 
 use crate::failure::Result;
 use crate::output::Format;
 use crate::session::Session;
+
+/// How long the worker is waited for, and how often it is asked after.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Balance what arrives on an interface
 #[derive(Args, Debug)]
@@ -63,7 +69,16 @@ impl Attach {
             Datapath::Afxdp => Wanted::AfXdp,
         };
         let how = AttachAs { datapath, mode };
-        let interface = session.attach(&self.interface, how).await?;
+        let mut interface = session.attach(&self.interface, how).await?;
+        // The worker binds its queues; that is a matter of a moment, if there is one.
+        let begun = Instant::now();
+        while interface.pending && begun.elapsed() < PATIENCE {
+            tokio::time::sleep(LOOK).await;
+            let mut all = session.interfaces().await?.into_iter();
+            interface = all
+                .find(|one| one.name == interface.name)
+                .unwrap_or(interface);
+        }
         eprintln!("{} {}", interface.name, said(&interface));
         for step in &interface.why {
             eprintln!("{step}");

@@ -33,10 +33,10 @@ mod root {
     #[test]
     #[ignore = "needs root: run make test"]
     fn the_redirector_is_there_where_the_forwarder_is_rejected() {
-        // Nothing that the redirector reads.
-        let backends = too_small("backends");
+        // Which the redirector doesn't read.
+        let services = too_small("services");
         let config = lb_bpf::abi::lb_config::new_zeroed();
-        let programs = Programs::load(&config, &[("backends", &backends)]).expect("one loads");
+        let programs = Programs::load(&config, &[("services", &services)]).expect("one loads");
         let log = programs.of(Path::Xdp).err().expect("it is rejected");
         assert!(log.contains("invalid access to map value"), "{log}");
         assert!(programs.of(Path::AfXdp).is_ok());

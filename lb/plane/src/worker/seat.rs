@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use lb_bpf::abi;
 
 use super::rows::{Counter, Holders, Row, Rows, Wish};
-use crate::xsk::{BindError, Mode, Socket, Statistics};
+use crate::xsk::{BindError, Mode, Socket, Statistics, Unbound};
 
 /// The first pause before a queue is tried again; each is twice as long as the one before.
 const PAUSE_LEAST: Duration = Duration::from_millis(1);
 /// While somebody else lets go of the queue: the kernel takes some milliseconds.
-const PAUSE_BUSY_MOST: Duration = Duration::from_millis(32);
+const PAUSE_BUSY_MOST: Duration = Duration::from_millis(2);
 /// While the interface, the queue or the memory isn't there.
 const PAUSE_MOST: Duration = Duration::from_millis(500);
 
@@ -65,6 +65,8 @@ pub(super) struct Seat {
     pub row: Row,
     pub wish: Wish,
     pub socket: Option<Socket>,
+    /// What is to be the socket.
+    pub unbound: Option<Unbound>,
     /// Frames given to the tx ring since they were last counted in the row.
     pub sent: u64,
     pub sent_bytes: u64,
@@ -82,6 +84,7 @@ impl Seat {
             row,
             wish,
             socket: None,
+            unbound: None,
             sent: 0,
             sent_bytes: 0,
             counted: Statistics::default(),
@@ -156,13 +159,14 @@ pub(super) enum Claim {
     Theirs,
 }
 
-/// Claims a queue, if it may be claimed: nobody else is to serve it, or this process replaces who
-/// is and `may_replace`.
-pub(super) fn claim(rows: &Rows, row: Row, other_lives: bool, may_replace: bool) -> Claim {
+/// Claims a queue, if it may be claimed: nobody who lives is to serve it, or the process that is
+/// replaced.
+pub(super) fn claim(rows: &Rows, row: Row, other_lives: bool, take_from: Option<u32>) -> Claim {
     let me = rows.me();
     let holders = rows.holders(row);
     if holders.worker != me {
-        if other_lives && holders.worker != 0 && !may_replace {
+        let is_taken = holders.worker != 0 && take_from != Some(holders.worker);
+        if other_lives && is_taken {
             return Claim::Theirs;
         }
         let to = Holders {

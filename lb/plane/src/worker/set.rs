@@ -22,10 +22,10 @@ pub(super) struct SetLock {
     since: u64,
 }
 
-/// A set, and whether the other one is held.
+/// A set, and who holds the other one.
 pub(super) struct Taken {
     pub lock: SetLock,
-    pub other_lives: bool,
+    pub other: Option<Holder>,
 }
 
 /// Who holds a set.
@@ -65,9 +65,9 @@ pub(super) fn take(options: &WorkerOptions) -> Result<Taken, WorkerError> {
         pid,
     };
     match (lock(options, first)?, lock(options, second)?) {
-        (Ok(file), Ok(_)) => held(options, file, first, false),
-        (Ok(file), Err(_)) if options.replace => held(options, file, first, true),
-        (Err(_), Ok(file)) if options.replace => held(options, file, second, true),
+        (Ok(file), Ok(_)) => held(options, file, first, None),
+        (Ok(file), Err(other)) if options.replace => held(options, file, first, Some(other)),
+        (Err(other), Ok(file)) if options.replace => held(options, file, second, Some(other)),
         (Err(one), Err(two)) => {
             let younger = if one.since > two.since { one } else { two };
             let pid = younger.pid;
@@ -81,7 +81,7 @@ fn held(
     options: &WorkerOptions,
     mut file: Flock<File>,
     set: WorkerSet,
-    other_lives: bool,
+    other: Option<Holder>,
 ) -> Result<Taken, WorkerError> {
     write(&mut file).map_err(failed(&path(options, set)))?;
     let since = began(std::process::id());
@@ -91,7 +91,7 @@ fn held(
             set,
             since,
         },
-        other_lives,
+        other,
     })
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use lb_bpf::abi;
@@ -22,7 +22,7 @@ use super::seat::{Claim, Event, Seat, Why, claim, disown, own, renounce};
 use crate::slots::CpuSlots;
 use crate::tap::Tap;
 use crate::workers::Epoch;
-use crate::xsk::{BindError, Binding, FRAME_BYTES, Frame, Mode, Socket, Umem};
+use crate::xsk::{BindError, Binding, FRAME_BYTES, Frame, Mode, Socket, Umem, Unbound};
 
 /// Frames that go through the core at once.
 const BATCH: usize = 64;
@@ -77,7 +77,7 @@ pub struct WorkerThread {
     epoch: Epoch,
     umem: Option<Umem>,
     seats: Vec<Seat>,
-    tap: Option<Arc<Tap>>,
+    tap: Arc<OnceLock<Tap>>,
     bell: Bell,
     batch: Vec<Frame>,
     passed: Vec<Frame>,
@@ -97,7 +97,7 @@ impl WorkerThread {
         number: u32,
         count: u32,
         frames_per_queue: u32,
-        tap: Option<Arc<Tap>>,
+        tap: Arc<OnceLock<Tap>>,
         bell: Bell,
     ) -> Self {
         let slot = CpuSlots::of(team.regions.config())
@@ -235,7 +235,7 @@ impl WorkerThread {
             let Some(umem) = &mut self.umem else { break };
             let packet = frame.packet();
             let bytes = &mut umem.bytes(&mut frame)[packet];
-            let given = self.tap.as_ref().map(|tap| tap.pass(bytes, mac));
+            let given = self.tap.get().map(|tap| tap.pass(bytes, mac));
             match given {
                 Some(Ok(())) => passed += 1,
                 _ => lost += 1,
@@ -382,13 +382,13 @@ impl WorkerThread {
                 self.close(at, Why::Unwanted);
             }
         }
+        // A driver without copies may have kept frames of a closed socket.
+        let is_short = |umem: &Umem| umem.tally().free < umem.frames() as usize;
         if self.seats.iter().all(|seat| seat.socket.is_none())
-            && (mode == Mode::ZeroCopy
-                || self
-                    .umem
-                    .as_ref()
-                    .is_some_and(|umem| umem.tally().free < umem.frames() as usize))
+            && self.umem.as_ref().is_some_and(is_short)
         {
+            // Sockets that are not bound yet are of this memory.
+            self.seats.iter_mut().for_each(|seat| seat.unbound = None);
             self.umem = None;
         }
     }
@@ -405,14 +405,20 @@ impl WorkerThread {
     fn tend(&mut self, at: usize, now: Instant) {
         let row = self.seats[at].row;
         let other_lives = self.team.other_lives.load(Ordering::Relaxed);
-        // One queue after the other is taken over.
-        let may_replace = self.team.replaces && !self.pending;
-        match claim(&self.team.rows, row, other_lives, may_replace) {
+        // One queue after the other is taken over, and each when its socket is ready.
+        let may_take = other_lives && !self.pending && self.seats[at].socket.is_none();
+        let may_take = may_take && self.team.replaces.is_some() && self.prepare(at).is_ok();
+        let take_from = self.team.replaces.filter(|_| may_take);
+        match claim(&self.team.rows, row, other_lives, take_from) {
             Claim::Theirs => {
                 self.close(at, Why::Replaced);
                 self.seats[at].since = now;
             }
-            Claim::Soon => self.pending = true,
+            Claim::Soon => {
+                self.pending = true;
+                // Whoever has the queue has it until this is done; errors are those of bind().
+                let _ = self.prepare(at);
+            }
             Claim::Ours if self.seats[at].is_due(now) => self.bind(at, now),
             Claim::Ours => self.pending |= self.seats[at].socket.is_none(),
         }
@@ -462,16 +468,9 @@ impl WorkerThread {
     }
 
     fn try_bind(&mut self, at: usize, mode: Mode) -> Result<Socket, BindError> {
-        let memory = |source| BindError::Memory {
-            bytes: self.seats.len() * self.frames_per_queue as usize * FRAME_BYTES as usize,
-            source,
-        };
-        if self.umem.is_none() {
-            let frames = self.frames_per_queue * self.seats.len() as u32;
-            self.umem = Some(Umem::new(frames).map_err(memory)?);
-        }
-        let umem = self.umem.as_ref().expect("made above");
-        let seat = &self.seats[at];
+        self.prepare(at)?;
+        let seat = &mut self.seats[at];
+        let unbound = seat.unbound.take().expect("prepared above");
         let binding = Binding {
             ifindex: seat.wish.ifindex,
             queue: seat.row.queue(),
@@ -479,9 +478,36 @@ impl WorkerThread {
             busy_poll: seat.wish.flags & abi::LB_QUEUE_BUSY_POLL != 0,
         };
         let sharing = self.seats.iter().find_map(|seat| seat.socket.as_ref());
-        let socket = Socket::bind(umem, self.next_socket, sharing, binding)?;
+        unbound.bind(sharing, binding).map_err(|(unbound, error)| {
+            // Only who waits for the queue keeps it: all else may need other memory.
+            if matches!(error, BindError::Busy(_)) {
+                self.seats[at].unbound = Some(unbound);
+            }
+            error
+        })
+    }
+
+    /// Opens what is to be a seat's socket, and the memory if there is none.
+    fn prepare(&mut self, at: usize) -> Result<(), BindError> {
+        let is_first = self.seats.iter().all(|seat| seat.socket.is_none());
+        let ready = self.seats[at].unbound.as_ref();
+        if ready.is_some_and(|unbound| unbound.is_first() == is_first) {
+            return Ok(());
+        }
+        let frames = self.frames_per_queue * self.seats.len() as u32;
+        let umem = match &self.umem {
+            Some(umem) => umem,
+            None => {
+                let made = Umem::new(frames).map_err(|source| BindError::Memory {
+                    bytes: frames as usize * FRAME_BYTES as usize,
+                    source,
+                })?;
+                self.umem.insert(made)
+            }
+        };
+        self.seats[at].unbound = Some(Unbound::open(umem, self.next_socket, is_first)?);
         self.next_socket = self.next_socket.wrapping_add(1);
-        Ok(socket)
+        Ok(())
     }
 
     /// Directs the redirector's packets of a queue to its socket, or not.

@@ -190,6 +190,15 @@ impl Rings {
     }
 }
 
+/// A socket with its rings that is bound to nothing yet. To make one takes milliseconds; to bind
+/// it, or to try, does not.
+pub struct Unbound {
+    fd: OwnedFd,
+    rings: Rings,
+    /// It is the memory's first; else it is to share.
+    is_first: bool,
+}
+
 /// A bound socket.
 pub struct Socket {
     fd: OwnedFd,
@@ -199,26 +208,54 @@ pub struct Socket {
     unsent: bool,
 }
 
-impl Socket {
-    /// Binds to a queue. `sharing` is any bound socket of the same memory; None: this is the first.
-    /// `number` is none of the memory's other sockets'.
+impl Unbound {
+    /// Opens a socket. `number` is none of the memory's other sockets'.
     ///
     /// # Errors
     /// See [`BindError`].
-    pub fn bind(
-        umem: &Umem,
-        number: u16,
-        sharing: Option<&Socket>,
-        binding: Binding,
-    ) -> Result<Socket, BindError> {
+    pub fn open(umem: &Umem, number: u16, is_first: bool) -> Result<Unbound, BindError> {
         let fd = sys::open().map_err(BindError::System)?;
-        if sharing.is_none() {
+        if is_first {
             register(fd.as_fd(), umem)?;
         }
         let rings = rings(fd.as_fd(), number).map_err(BindError::System)?;
+        Ok(Unbound {
+            fd,
+            rings,
+            is_first,
+        })
+    }
+
+    /// Whether it is its memory's first.
+    pub fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// Binds to a queue. `sharing` is any bound socket of the same memory; None if this is the
+    /// first.
+    ///
+    /// # Errors
+    /// See [`BindError`]; the socket may be bound later.
+    pub fn bind(
+        self,
+        sharing: Option<&Socket>,
+        binding: Binding,
+    ) -> Result<Socket, (Unbound, BindError)> {
+        match self.try_bind(sharing, binding) {
+            Ok(()) => Ok(Socket {
+                fd: self.fd,
+                binding,
+                rings: self.rings,
+                unsent: false,
+            }),
+            Err(error) => Err((self, BindError::of(error, binding.mode))),
+        }
+    }
+
+    fn try_bind(&self, sharing: Option<&Socket>, binding: Binding) -> io::Result<()> {
+        let fd = self.fd.as_fd();
         if binding.busy_poll {
-            let (microseconds, budget) = (BUSY_POLL_MICROSECONDS, BUSY_POLL_BUDGET);
-            sys::busy_poll(fd.as_fd(), microseconds, budget).map_err(BindError::System)?;
+            sys::busy_poll(fd, BUSY_POLL_MICROSECONDS, BUSY_POLL_BUDGET)?;
         }
         // A socket that shares has the first one's mode, too.
         let flags = match (sharing, binding.mode) {
@@ -227,16 +264,11 @@ impl Socket {
             (None, Mode::ZeroCopy) => libc::XDP_ZEROCOPY | libc::XDP_USE_NEED_WAKEUP,
         };
         let shared = sharing.map(|socket| socket.fd.as_fd());
-        sys::bind(fd.as_fd(), binding.ifindex, binding.queue, flags, shared)
-            .map_err(|error| BindError::of(error, binding.mode))?;
-        Ok(Socket {
-            fd,
-            binding,
-            rings,
-            unsent: false,
-        })
+        sys::bind(fd, binding.ifindex, binding.queue, flags, shared)
     }
+}
 
+impl Socket {
     pub fn binding(&self) -> Binding {
         self.binding
     }

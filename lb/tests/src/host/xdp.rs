@@ -53,6 +53,14 @@ impl Xdp {
     /// # Errors
     /// The namespace, the links or the program can't be made.
     pub fn new(case: &Case) -> Result<Self> {
+        Self::asking(case, 0)
+    }
+
+    /// The same with reasons for which user space is asked: a bit each.
+    ///
+    /// # Errors
+    /// The namespace, the links or the program can't be made.
+    pub fn asking(case: &Case, ask: u64) -> Result<Self> {
         let namespace = Namespace::new("xdp")?;
         namespace.enter()?;
         let cpu = nix::unistd::Pid::from_raw(0);
@@ -70,6 +78,7 @@ impl Xdp {
             run_dir: run.path().to_owned(),
             limits: LIMITS,
             tunnel_sources: case.world.tunnel_sources,
+            ask,
             ..OpenOptions::default()
         };
         if let Some(ports) = &case.source_ports {
@@ -108,7 +117,7 @@ impl Xdp {
     }
 
     /// Packets so far, by reason.
-    fn reasons(&self) -> Vec<u64> {
+    pub(super) fn reasons(&self) -> Vec<u64> {
         self.plane
             .reader()
             .totals()
@@ -119,7 +128,7 @@ impl Xdp {
     }
 
     /// The reason of a frame that was given to the host, as counted.
-    fn reason_since(&self, before: &[u64]) -> Result<&'static str> {
+    pub(super) fn reason_since(&self, before: &[u64]) -> Result<&'static str> {
         let after = self.plane.reader().totals().reasons;
         let mut counted = after
             .iter()

@@ -4,9 +4,35 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use lb_tests::daemon::Daemon;
+use lb_tests::datapath::Datapath;
 use lb_tests::topology::Topology;
 use lb_tests::traffic::Server;
 use serde_json::Value;
+
+/// Each of these functions is a test on either path: `xdp::NAME` and `afxdp::NAME`.
+macro_rules! on_both_paths {
+    ($($name:ident),+ $(,)?) => {
+        mod xdp {
+            $(
+                #[test]
+                #[ignore = "needs root: run make test"]
+                fn $name() {
+                    super::$name(lb_tests::datapath::Datapath::Xdp);
+                }
+            )+
+        }
+
+        mod afxdp {
+            $(
+                #[test]
+                #[ignore = "needs root: run make test"]
+                fn $name() {
+                    super::$name(lb_tests::datapath::Datapath::AfXdp);
+                }
+            )+
+        }
+    };
+}
 
 mod announce;
 mod changes;
@@ -15,6 +41,7 @@ mod forwarding;
 mod health;
 mod ipv6;
 mod links;
+mod paths;
 mod policies;
 mod refusals;
 mod restart;
@@ -44,13 +71,13 @@ impl Drop for Site {
 
 impl Site {
     /// Backends each on a subnet of their own.
-    fn routed(backends: u8) -> Self {
-        Self::of(Topology::routed(backends).unwrap())
+    fn routed(path: Datapath, backends: u8) -> Self {
+        Self::of(path, Topology::routed(backends).unwrap())
     }
 
-    fn of(topology: Topology) -> Self {
+    fn of(path: Datapath, topology: Topology) -> Self {
         let servers = Server::all(&topology).unwrap();
-        let daemon = Daemon::start(&topology).unwrap();
+        let daemon = Daemon::start(&topology, path).unwrap();
         Site {
             daemon,
             _servers: servers,
@@ -59,8 +86,11 @@ impl Site {
     }
 
     /// The same in both families.
-    fn dual(backends: u8) -> Self {
-        Self::of(Topology::routed(backends).unwrap().with_ipv6().unwrap())
+    fn dual(path: Datapath, backends: u8) -> Self {
+        Self::of(
+            path,
+            Topology::routed(backends).unwrap().with_ipv6().unwrap(),
+        )
     }
 
     /// Serves these, JSON as in a document, instead of what was served before.

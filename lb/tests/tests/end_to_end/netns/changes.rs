@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use lb_tests::datapath::Datapath;
 use lb_tests::namespace::mac;
 use lb_tests::traffic::{Connection, exchange, get, udp};
 use lb_tests::wait::until;
@@ -35,10 +36,8 @@ fn backend(number: u8) -> String {
     format!(r#"{{"address":"31.0.{number}.1","port":8080}}"#)
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn no_connection_breaks_when_backends_come_and_go() {
-    let site = Site::routed(3);
+fn no_connection_breaks_when_backends_come_and_go(path: Datapath) {
+    let site = Site::routed(path, 3);
     with_backends(&site, &format!("{},{}", backend(1), backend(2)));
     let client = &site.topology.client;
     let mut held: Vec<Connection> = (0..10)
@@ -82,10 +81,8 @@ fn no_connection_breaks_when_backends_come_and_go() {
     );
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_next_hop_s_mac_address_may_change_under_a_connection() {
-    let site = Site::routed(1);
+fn a_next_hop_s_mac_address_may_change_under_a_connection(path: Datapath) {
+    let site = Site::routed(path, 1);
     site.web("");
     let mut held = Connection::open(&site.topology.client, WEB).unwrap();
     held.ask().unwrap();
@@ -109,10 +106,8 @@ fn a_next_hop_s_mac_address_may_change_under_a_connection() {
     get(&site.topology.client, WEB).unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn what_somebody_deletes_from_the_maps_comes_back() {
-    let site = Site::routed(1);
+fn what_somebody_deletes_from_the_maps_comes_back(path: Datapath) {
+    let site = Site::routed(path, 1);
     site.dns("");
     let client = udp(&site.topology.client, 0).unwrap();
     exchange(&client, DNS, "before").unwrap();
@@ -171,10 +166,8 @@ fn find<'a>(services: &'a Value, protocol: &str) -> &'a Value {
     all.iter().find(is).unwrap()
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn every_packet_is_counted_exactly_once() {
-    let site = Site::routed(2);
+fn every_packet_is_counted_exactly_once(path: Datapath) {
+    let site = Site::routed(path, 2);
     site.web("--select=rr");
     site.dns("--select=rr");
     for _ in 0..10 {
@@ -235,4 +228,11 @@ fn every_packet_is_counted_exactly_once() {
             "{name}: {web}"
         );
     }
+}
+
+on_both_paths! {
+    no_connection_breaks_when_backends_come_and_go,
+    a_next_hop_s_mac_address_may_change_under_a_connection,
+    what_somebody_deletes_from_the_maps_comes_back,
+    every_packet_is_counted_exactly_once,
 }

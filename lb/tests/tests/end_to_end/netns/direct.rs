@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lb_tests::daemon::Daemon;
+use lb_tests::datapath::Datapath;
 use lb_tests::topology::{CLIENT, CLIENT6, Topology};
 use lb_tests::traffic::{Connection, Server, get, transfer, udp, udp_at};
 
@@ -20,9 +21,9 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(vips: &[IpAddr]) -> Self {
+    fn new(path: Datapath, vips: &[IpAddr]) -> Self {
         let topology = Topology::flat(2).unwrap().with_ipv6().unwrap();
-        let site = Site::of(topology.with_tunnels().unwrap());
+        let site = Site::of(path, topology.with_tunnels().unwrap());
         let mut servers = Vec::new();
         for vip in vips {
             site.topology.share(*vip).unwrap();
@@ -79,10 +80,8 @@ fn counted(shared: &Shared, port: u16) {
     .unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn dsr_leads_to_backends_on_the_link_which_have_the_vip() {
-    let shared = Shared::new(&[NEAR.into(), VIP.into()]);
+fn dsr_leads_to_backends_on_the_link_which_have_the_vip(path: Datapath) {
+    let shared = Shared::new(path, &[NEAR.into(), VIP.into()]);
     let site = &shared.site;
     let all = backends(&site.topology.addresses, None);
     let words = r#""mode":"dsr","select":"rr","#;
@@ -108,10 +107,8 @@ fn dsr_leads_to_backends_on_the_link_which_have_the_vip() {
     );
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn dsr_in_ipv6_leads_to_backends_on_the_link_which_have_the_vip() {
-    let shared = Shared::new(&[NEAR6.into()]);
+fn dsr_in_ipv6_leads_to_backends_on_the_link_which_have_the_vip(path: Datapath) {
+    let shared = Shared::new(path, &[NEAR6.into()]);
     let site = &shared.site;
     let all = backends(&site.topology.addresses6, None);
     let words = r#""mode":"dsr","select":"rr","#;
@@ -124,10 +121,8 @@ fn dsr_in_ipv6_leads_to_backends_on_the_link_which_have_the_vip() {
     transfer(&site.topology.client, to, megabytes()).unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn tunnels_of_either_family_carry_either_family() {
-    let shared = Shared::new(&[VIP.into(), VIP6.into()]);
+fn tunnels_of_either_family_carry_either_family(path: Datapath) {
+    let shared = Shared::new(path, &[VIP.into(), VIP6.into()]);
     let site = &shared.site;
     let backends4 = backends(&site.topology.addresses, None);
     let backends6 = backends(&site.topology.addresses6, None);
@@ -156,13 +151,15 @@ fn tunnels_of_either_family_carry_either_family() {
     );
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn tunnels_come_from_a_prefix_which_flows_are_spread_over() {
+fn tunnels_come_from_a_prefix_which_flows_are_spread_over(path: Datapath) {
     let topology = Topology::routed(1).unwrap();
     let daemon = Daemon::with(
         &topology,
-        "interfaces:\n  - name: front\n  - name: back1\ntunnelSource: {ipv4: 198.18.0.0/24}\n",
+        &format!(
+            "interfaces:\n{}{}tunnelSource: {{ipv4: 198.18.0.0/24}}\n",
+            path.interface("front", ""),
+            path.interface("back1", "")
+        ),
     )
     .unwrap();
     let site = Site {
@@ -202,11 +199,9 @@ fn tunnels_come_from_a_prefix_which_flows_are_spread_over() {
     assert!(addresses.len() > 16 && ports.len() > 16, "{sources:?}");
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_tunnel_s_smaller_mtu_is_found_by_clients_of_both_families() {
+fn a_tunnel_s_smaller_mtu_is_found_by_clients_of_both_families(path: Datapath) {
     // Packets of 1500 bytes don't fit with another header: clients are told, and send less.
-    let shared = Shared::new(&[VIP.into(), VIP6.into()]);
+    let shared = Shared::new(path, &[VIP.into(), VIP6.into()]);
     let site = &shared.site;
     let backends4 = backends(&site.topology.addresses, None);
     let backends6 = backends(&site.topology.addresses6, None);
@@ -223,10 +218,10 @@ fn a_tunnel_s_smaller_mtu_is_found_by_clients_of_both_families() {
     }
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_held_connection_stays_at_its_backend_when_backends_change_in_every_direct_mode() {
-    let shared = Shared::new(&[VIP.into()]);
+fn a_held_connection_stays_at_its_backend_when_backends_change_in_every_direct_mode(
+    path: Datapath,
+) {
+    let shared = Shared::new(path, &[VIP.into()]);
     let site = &shared.site;
     let (both, second) = (
         backends(&site.topology.addresses, None),
@@ -256,4 +251,13 @@ fn a_held_connection_stays_at_its_backend_when_backends_change_in_every_direct_m
         );
         site.serve(&[]);
     }
+}
+
+on_both_paths! {
+    dsr_leads_to_backends_on_the_link_which_have_the_vip,
+    dsr_in_ipv6_leads_to_backends_on_the_link_which_have_the_vip,
+    tunnels_of_either_family_carry_either_family,
+    tunnels_come_from_a_prefix_which_flows_are_spread_over,
+    a_tunnel_s_smaller_mtu_is_found_by_clients_of_both_families,
+    a_held_connection_stays_at_its_backend_when_backends_change_in_every_direct_mode,
 }

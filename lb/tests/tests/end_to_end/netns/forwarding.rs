@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
+use lb_tests::datapath::Datapath;
 use lb_tests::topology::{CLIENT, FRONT, Topology};
 use lb_tests::traffic::{Server, exchange, get, ping, refusals, transfer, udp};
 use lb_tests::wait::until;
 
 use super::{DNS, Site, VIP, WEB};
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn http_over_dnat_keeps_the_client_s_address_and_deals_in_turn() {
-    let site = Site::routed(3);
+fn http_over_dnat_keeps_the_client_s_address_and_deals_in_turn(path: Datapath) {
+    let site = Site::routed(path, 3);
     site.web("--select=rr");
     let replies: Vec<_> = (0..12)
         .map(|_| get(&site.topology.client, WEB).unwrap())
@@ -36,10 +35,8 @@ fn http_over_dnat_keeps_the_client_s_address_and_deals_in_turn() {
     );
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn http_over_fullnat_shows_the_vip_to_backends() {
-    let site = Site::routed(2);
+fn http_over_fullnat_shows_the_vip_to_backends(path: Datapath) {
+    let site = Site::routed(path, 2);
     // Its replies come back by the backends' default route.
     site.web("--select=rr --mode=fullnat");
     for _ in 0..6 {
@@ -50,10 +47,8 @@ fn http_over_fullnat_shows_the_vip_to_backends() {
     }
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn http_over_onearm_shows_the_box_s_own_address_to_backends() {
-    let site = Site::routed(2);
+fn http_over_onearm_shows_the_box_s_own_address_to_backends(path: Datapath) {
+    let site = Site::routed(path, 2);
     // Backends need no route at all but to their own subnet.
     for backend in &site.topology.backends {
         backend.ip("route delete default").unwrap();
@@ -73,10 +68,8 @@ fn http_over_onearm_shows_the_box_s_own_address_to_backends() {
     );
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn weights_are_shares_in_smooth_order() {
-    let site = Site::routed(2);
+fn weights_are_shares_in_smooth_order(path: Datapath) {
+    let site = Site::routed(path, 2);
     site.daemon
         .create(&format!(
             "{VIP} --tcp=80:8080 --endpoints=31.0.1.1:2,31.0.2.1:1 --select=rr"
@@ -98,10 +91,8 @@ fn weights_are_shares_in_smooth_order() {
     );
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn maglev_gives_a_client_end_the_same_backend_again() {
-    let site = Site::routed(3);
+fn maglev_gives_a_client_end_the_same_backend_again(path: Datapath) {
+    let site = Site::routed(path, 3);
     let ports = 40_000..40_032;
     let round = || {
         site.dns("--select=hash");
@@ -128,10 +119,8 @@ fn maglev_gives_a_client_end_the_same_backend_again() {
     assert_eq!(first, round());
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn udp_keeps_its_backend_while_a_flow_lives() {
-    let site = Site::routed(3);
+fn udp_keeps_its_backend_while_a_flow_lives(path: Datapath) {
+    let site = Site::routed(path, 3);
     site.dns("--select=rr");
     let sockets: Vec<_> = (0..6)
         .map(|_| udp(&site.topology.client, 0).unwrap())
@@ -147,10 +136,8 @@ fn udp_keeps_its_backend_while_a_flow_lives() {
     assert_eq!(round("two"), first);
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_vip_in_a_connected_subnet_is_answered_by_arp_and_belongs_to_nobody() {
-    let site = Site::routed(1);
+fn a_vip_in_a_connected_subnet_is_answered_by_arp_and_belongs_to_nobody(path: Datapath) {
+    let site = Site::routed(path, 1);
     let vip = Ipv4Addr::new(10, 0, 0, 100);
     site.daemon
         .create(&format!("{vip} --tcp=80:8080 --endpoints=31.0.1.1:1"))
@@ -170,19 +157,15 @@ fn a_vip_in_a_connected_subnet_is_answered_by_arp_and_belongs_to_nobody() {
     assert_eq!(ping(&site.topology.client, vip).unwrap(), vip);
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_routed_vip_answers_pings() {
-    let site = Site::routed(1);
+fn a_routed_vip_answers_pings(path: Datapath) {
+    let site = Site::routed(path, 1);
     site.web("");
     assert_eq!(ping(&site.topology.client, VIP).unwrap(), VIP);
     assert_eq!(ping(&site.topology.client, FRONT).unwrap(), FRONT);
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_vip_may_be_the_box_s_own_address() {
-    let site = Site::routed(2);
+fn a_vip_may_be_the_box_s_own_address(path: Datapath) {
+    let site = Site::routed(path, 2);
     let endpoints = site.endpoints();
     site.daemon
         .create(&format!("{FRONT} --tcp=80:8080 {endpoints} --select=rr"))
@@ -196,10 +179,8 @@ fn a_vip_may_be_the_box_s_own_address() {
     assert_eq!(ping(&site.topology.client, FRONT).unwrap(), FRONT);
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn client_and_backends_may_be_on_the_same_interface() {
-    let site = Site::of(Topology::flat(2).unwrap());
+fn client_and_backends_may_be_on_the_same_interface(path: Datapath) {
+    let site = Site::of(path, Topology::flat(2).unwrap());
     site.web("--select=rr --mode=onearm");
     let replies: Vec<_> = (0..4)
         .map(|_| get(&site.topology.client, WEB).unwrap())
@@ -213,10 +194,8 @@ fn client_and_backends_may_be_on_the_same_interface() {
     assert_ne!(replies[0].backend, replies[1].backend);
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn megabytes_pass_whole_both_ways_in_every_mode() {
-    let site = Site::routed(1);
+fn megabytes_pass_whole_both_ways_in_every_mode(path: Datapath) {
+    let site = Site::routed(path, 1);
     let Topology {
         client,
         backends,
@@ -238,10 +217,8 @@ fn megabytes_pass_whole_both_ways_in_every_mode() {
     }
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_closed_port_of_a_backend_is_reported_to_the_client_in_every_mode() {
-    let site = Site::routed(1);
+fn a_closed_port_of_a_backend_is_reported_to_the_client_in_every_mode(path: Datapath) {
+    let site = Site::routed(path, 1);
     for (port, mode) in (7001..).zip(["default", "fullnat", "onearm"]) {
         let endpoints = site.endpoints();
         let ports = format!("--tcp={port}:9 --udp={port}:9");
@@ -253,10 +230,8 @@ fn a_closed_port_of_a_backend_is_reported_to_the_client_in_every_mode() {
     }
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_service_without_backends_refuses_at_once() {
-    let site = Site::routed(1);
+fn a_service_without_backends_refuses_at_once(path: Datapath) {
+    let site = Site::routed(path, 1);
     site.daemon
         .loxictl(&format!("create lb {VIP} --tcp=80 --udp=80"))
         .unwrap();
@@ -266,10 +241,8 @@ fn a_service_without_backends_refuses_at_once() {
     .unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn two_vips_may_lead_to_one_backend() {
-    let site = Site::routed(1);
+fn two_vips_may_lead_to_one_backend(path: Datapath) {
+    let site = Site::routed(path, 1);
     site.dns("");
     let other = SocketAddrV4::new(Ipv4Addr::new(20, 0, 0, 2), 53);
     let endpoints = site.endpoints();
@@ -287,4 +260,21 @@ fn two_vips_may_lead_to_one_backend() {
             "the backend can tell them apart"
         );
     }
+}
+
+on_both_paths! {
+    http_over_dnat_keeps_the_client_s_address_and_deals_in_turn,
+    http_over_fullnat_shows_the_vip_to_backends,
+    http_over_onearm_shows_the_box_s_own_address_to_backends,
+    weights_are_shares_in_smooth_order,
+    maglev_gives_a_client_end_the_same_backend_again,
+    udp_keeps_its_backend_while_a_flow_lives,
+    a_vip_in_a_connected_subnet_is_answered_by_arp_and_belongs_to_nobody,
+    a_routed_vip_answers_pings,
+    a_vip_may_be_the_box_s_own_address,
+    client_and_backends_may_be_on_the_same_interface,
+    megabytes_pass_whole_both_ways_in_every_mode,
+    a_closed_port_of_a_backend_is_reported_to_the_client_in_every_mode,
+    a_service_without_backends_refuses_at_once,
+    two_vips_may_lead_to_one_backend,
 }

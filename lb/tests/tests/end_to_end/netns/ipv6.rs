@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 
+use lb_tests::datapath::Datapath;
 use lb_tests::namespace::mac;
 use lb_tests::topology::{CLIENT6, FRONT6};
 use lb_tests::traffic::{Server, exchange, get, ping6, refusals, transfer, udp_at};
@@ -13,10 +14,8 @@ use super::{DNS6, Site, VIP, VIP6, WEB, WEB6, backends, service};
 /// In the client's own subnet, and nobody's.
 const NEAR: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x100);
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn http_over_dnat_in_both_families_at_once() {
-    let site = Site::dual(3);
+fn http_over_dnat_in_both_families_at_once(path: Datapath) {
+    let site = Site::dual(path, 3);
     let backends6 = backends(&site.topology.addresses6, Some(8080));
     let backends4 = backends(&site.topology.addresses, Some(8080));
     let round_robin = r#""select":"rr","#;
@@ -38,10 +37,8 @@ fn http_over_dnat_in_both_families_at_once() {
     assert_eq!(used.len(), 3);
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn megabytes_pass_whole_both_ways_in_every_mode_of_ipv6() {
-    let site = Site::dual(1);
+fn megabytes_pass_whole_both_ways_in_every_mode_of_ipv6(path: Datapath) {
+    let site = Site::dual(path, 1);
     let address = site.topology.addresses6[0];
     let _echo = Server::echo(&site.topology.backends[0], address, 7000).unwrap();
     let modes = ["dnat", "fullnat", "onearm"];
@@ -62,10 +59,8 @@ fn megabytes_pass_whole_both_ways_in_every_mode_of_ipv6() {
     }
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn fullnat_and_onearm_show_backends_who_asks() {
-    let site = Site::dual(1);
+fn fullnat_and_onearm_show_backends_who_asks(path: Datapath) {
+    let site = Site::dual(path, 1);
     let web = backends(&site.topology.addresses6, Some(8080));
     let dns = backends(&site.topology.addresses6, Some(5353));
     site.serve(&[
@@ -82,10 +77,10 @@ fn fullnat_and_onearm_show_backends_who_asks() {
     );
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_vip_in_a_connected_subnet_is_found_by_neighbour_discovery_and_belongs_to_nobody() {
-    let mut site = Site::dual(1);
+fn a_vip_in_a_connected_subnet_is_found_by_neighbour_discovery_and_belongs_to_nobody(
+    path: Datapath,
+) {
+    let mut site = Site::dual(path, 1);
     let web = backends(&site.topology.addresses6, Some(8080));
     site.serve(&[service(NEAR, 80, "tcp", "", &web)]);
     let to = SocketAddrV6::new(NEAR, 80, 0, 0);
@@ -115,10 +110,8 @@ fn a_vip_in_a_connected_subnet_is_found_by_neighbour_discovery_and_belongs_to_no
     assert!(groups.contains("33:33:ff:00:01:00"), "{groups}");
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_neighbour_that_is_checked_again_stays_reachable() {
-    let site = Site::dual(1);
+fn a_neighbour_that_is_checked_again_stays_reachable(path: Datapath) {
+    let site = Site::dual(path, 1);
     let web = backends(&site.topology.addresses6, Some(8080));
     site.serve(&[service(NEAR, 80, "tcp", "", &web)]);
     let client = &site.topology.client;
@@ -141,10 +134,8 @@ fn a_neighbour_that_is_checked_again_stays_reachable() {
     .unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn nobody_else_can_take_a_vip_for_itself() {
-    let site = Site::dual(1);
+fn nobody_else_can_take_a_vip_for_itself(path: Datapath) {
+    let site = Site::dual(path, 1);
     let web = backends(&site.topology.addresses6, Some(8080));
     site.serve(&[service(NEAR, 80, "tcp", "", &web)]);
     let client = &site.topology.client;
@@ -162,10 +153,8 @@ fn nobody_else_can_take_a_vip_for_itself() {
     .unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn pings_and_refusals_come_back_in_ipv6() {
-    let site = Site::dual(1);
+fn pings_and_refusals_come_back_in_ipv6(path: Datapath) {
+    let site = Site::dual(path, 1);
     let closed = backends(&site.topology.addresses6, Some(9));
     site.serve(&[
         service(VIP6, 80, "tcp", "", ""),
@@ -179,4 +168,14 @@ fn pings_and_refusals_come_back_in_ipv6() {
     refusals(client, WEB6, DNS6).unwrap();
     let closed = SocketAddrV6::new(VIP6, 7001, 0, 0);
     refusals(client, closed, closed).unwrap();
+}
+
+on_both_paths! {
+    http_over_dnat_in_both_families_at_once,
+    megabytes_pass_whole_both_ways_in_every_mode_of_ipv6,
+    fullnat_and_onearm_show_backends_who_asks,
+    a_vip_in_a_connected_subnet_is_found_by_neighbour_discovery_and_belongs_to_nobody,
+    a_neighbour_that_is_checked_again_stays_reachable,
+    nobody_else_can_take_a_vip_for_itself,
+    pings_and_refusals_come_back_in_ipv6,
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
+use lb_tests::datapath::Datapath;
 use lb_tests::topology::CLIENT;
 use lb_tests::traffic::{Connection, Server, exchange, get, udp, udp_at};
 use lb_tests::wait::until;
@@ -13,10 +14,8 @@ use super::{DNS, Site, VIP, WEB, backends, service};
 /// For an answer that must not come.
 const SOON: Duration = Duration::from_millis(300);
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_client_keeps_its_backend_while_another_may_have_another() {
-    let site = Site::routed(3);
+fn a_client_keeps_its_backend_while_another_may_have_another(path: Datapath) {
+    let site = Site::routed(path, 3);
     let client = &site.topology.client;
     let addresses: Vec<Ipv4Addr> = (20..52).map(|host| Ipv4Addr::new(10, 0, 0, host)).collect();
     for address in &addresses {
@@ -54,10 +53,8 @@ fn a_client_keeps_its_backend_while_another_may_have_another() {
     assert_eq!(newcomers.len(), 3, "{newcomers:?}");
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn least_connections_fills_up_evenly_and_by_weight() {
-    let site = Site::routed(2);
+fn least_connections_fills_up_evenly_and_by_weight(path: Datapath) {
+    let site = Site::routed(path, 2);
     let [first, second] = [1, 2].map(|number| format!("31.0.{number}.1"));
     let all = format!(
         r#"{{"address":"{first}","port":8080,"weight":2}},{{"address":"{second}","port":8080}}"#
@@ -79,10 +76,8 @@ fn least_connections_fills_up_evenly_and_by_weight() {
     .unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_full_backend_gets_no_more_and_a_full_service_refuses() {
-    let site = Site::routed(2);
+fn a_full_backend_gets_no_more_and_a_full_service_refuses(path: Datapath) {
+    let site = Site::routed(path, 2);
     let all = r#"{"address":"31.0.1.1","port":8080,"maxConnections":1},
         {"address":"31.0.2.1","port":8080,"maxConnections":2}"#;
     site.serve(&[service(VIP, 80, "tcp", r#""select":"rr","#, all)]);
@@ -105,10 +100,8 @@ fn a_full_backend_gets_no_more_and_a_full_service_refuses() {
     }
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_source_that_a_change_denies_is_cut_off_and_others_are_not() {
-    let site = Site::routed(1);
+fn a_source_that_a_change_denies_is_cut_off_and_others_are_not(path: Datapath) {
+    let site = Site::routed(path, 1);
     let client = &site.topology.client;
     let other = Ipv4Addr::new(10, 0, 0, 3);
     client
@@ -147,10 +140,8 @@ fn a_source_that_a_change_denies_is_cut_off_and_others_are_not() {
     dropped.unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn weight_0_drains_and_shows_how_many_are_left() {
-    let site = Site::routed(2);
+fn weight_0_drains_and_shows_how_many_are_left(path: Datapath) {
+    let site = Site::routed(path, 2);
     let weighted = |first: u16| {
         let all = format!(
             r#"{{"address":"31.0.1.1","port":8080,"weight":{first}}},{{"address":"31.0.2.1","port":8080}}"#
@@ -185,10 +176,8 @@ fn weight_0_drains_and_shows_how_many_are_left() {
     .unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn ranges_and_any_port_keep_the_port_that_was_asked_for() {
-    let site = Site::routed(1);
+fn ranges_and_any_port_keep_the_port_that_was_asked_for(path: Datapath) {
+    let site = Site::routed(path, 1);
     let (client, backend) = (&site.topology.client, &site.topology.backends[0]);
     let address = site.topology.addresses[0];
     let ports = [8000u16, 8005, 8010, 30_000];
@@ -214,4 +203,13 @@ fn ranges_and_any_port_keep_the_port_that_was_asked_for() {
     assert_eq!(ask(Ipv4Addr::new(20, 0, 0, 2), 5353).unwrap().0, "b1");
     socket.set_read_timeout(Some(SOON)).unwrap();
     assert!(ask(VIP, 8011).is_err());
+}
+
+on_both_paths! {
+    a_client_keeps_its_backend_while_another_may_have_another,
+    least_connections_fills_up_evenly_and_by_weight,
+    a_full_backend_gets_no_more_and_a_full_service_refuses,
+    a_source_that_a_change_denies_is_cut_off_and_others_are_not,
+    weight_0_drains_and_shows_how_many_are_left,
+    ranges_and_any_port_keep_the_port_that_was_asked_for,
 }

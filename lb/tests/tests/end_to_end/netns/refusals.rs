@@ -1,15 +1,14 @@
 //! What is wrong is refused with a reason, and changes nothing.
 
 use lb_tests::daemon::Daemon;
+use lb_tests::datapath::Datapath;
 use lb_tests::topology::Topology;
 use lb_tests::traffic::get;
 
 use super::{Site, WEB};
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn bad_input_leaves_a_service_as_it_is() {
-    let site = Site::routed(1);
+fn bad_input_leaves_a_service_as_it_is(path: Datapath) {
+    let site = Site::routed(path, 1);
     site.web("");
     let (_, before) = site.daemon.get("/v1/documents/api").unwrap();
     let service = |fields: &str| format!(r#"{{"services":[{{{fields}}}]}}"#);
@@ -53,10 +52,8 @@ fn bad_input_leaves_a_service_as_it_is() {
     get(&site.topology.client, WEB).unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn what_cannot_be_meant_is_refused_with_field_and_remedy() {
-    let site = Site::routed(1);
+fn what_cannot_be_meant_is_refused_with_field_and_remedy(path: Datapath) {
+    let site = Site::routed(path, 1);
     let tcp = r#""vip":"20.0.0.1","port":80,"protocol":"tcp""#;
     let v6 = r#""vip":"2001:db8:20::1","port":80,"protocol":"tcp""#;
     let at = |address: &str| format!(r#""backends":[{{"address":"{address}"}}]"#);
@@ -135,10 +132,8 @@ fn what_cannot_be_meant_is_refused_with_field_and_remedy() {
     }
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn direct_return_to_where_it_can_t_reach_says_so() {
-    let site = Site::routed(1);
+fn direct_return_to_where_it_can_t_reach_says_so(path: Datapath) {
+    let site = Site::routed(path, 1);
     let put = |services: &str| {
         let body = format!(r#"{{"services":[{services}]}}"#);
         let answer = site.daemon.request("PUT", "/v1/documents/api", &body);
@@ -161,14 +156,12 @@ fn direct_return_to_where_it_can_t_reach_says_so() {
     talk.unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn generic_mode_forwards_and_says_that_it_is_slow() {
+fn generic_mode_forwards_and_says_that_it_is_slow(path: Datapath) {
     let topology = Topology::routed(1).unwrap();
     let servers = lb_tests::traffic::Server::all(&topology).unwrap();
-    let interfaces =
-        "interfaces:\n  - {name: front, mode: generic}\n  - {name: back1, mode: generic}\n";
-    let daemon = Daemon::with(&topology, interfaces).unwrap();
+    let interfaces = ["front", "back1"].map(|name| path.interface(name, ", mode: generic"));
+    let interfaces = format!("interfaces:\n{}", interfaces.concat());
+    let daemon = Daemon::with(&topology, &interfaces).unwrap();
     let site = Site {
         daemon,
         _servers: servers,
@@ -193,10 +186,8 @@ fn generic_mode_forwards_and_says_that_it_is_slow() {
     assert!(metrics.to_string().contains("generic"), "no metric says so");
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_service_that_is_not_forwarded_says_why() {
-    let site = Site::routed(1);
+fn a_service_that_is_not_forwarded_says_why(path: Datapath) {
+    let site = Site::routed(path, 1);
     let reason = |vip: &str| {
         lb_tests::wait::until("a condition", || {
             let (_, service) = site.daemon.get(&format!("/v1/services/{vip}/80/tcp"))?;
@@ -223,10 +214,8 @@ fn a_service_that_is_not_forwarded_says_why() {
     assert_eq!(reason("20.0.0.2"), "NoAttachedInterface");
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn who_reads_next_finds_what_they_wrote() {
-    let site = Site::routed(1);
+fn who_reads_next_finds_what_they_wrote(path: Datapath) {
+    let site = Site::routed(path, 1);
     for port in 1..100 {
         let body =
             format!(r#"{{"services":[{{"vip":"20.0.0.1","port":{port},"protocol":"tcp"}}]}}"#);
@@ -240,4 +229,13 @@ fn who_reads_next_finds_what_they_wrote() {
         let path = format!("/v1/services/20.0.0.1/{port}/tcp");
         assert_eq!(site.daemon.get(&path).unwrap().0, 200);
     }
+}
+
+on_both_paths! {
+    bad_input_leaves_a_service_as_it_is,
+    what_cannot_be_meant_is_refused_with_field_and_remedy,
+    direct_return_to_where_it_can_t_reach_says_so,
+    generic_mode_forwards_and_says_that_it_is_slow,
+    a_service_that_is_not_forwarded_says_why,
+    who_reads_next_finds_what_they_wrote,
 }

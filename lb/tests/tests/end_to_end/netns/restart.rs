@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lb_tests::datapath::Datapath;
 use lb_tests::topology::{End, Topology, connect};
 use lb_tests::traffic::{Connection, exchange, get, udp};
 use lb_tests::wait::{CAP, until};
@@ -12,10 +13,8 @@ use super::{DNS, Site, WEB};
 
 const HELD: usize = 100;
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_daemon_killed_and_started_again_loses_no_packet_and_no_connection() {
-    let mut site = Site::routed(2);
+fn a_daemon_killed_and_started_again_loses_no_packet_and_no_connection(path: Datapath) {
+    let mut site = Site::routed(path, 2);
     site.web("--select=rr");
     site.dns("--select=rr");
     let mut held: Vec<Connection> = (0..HELD)
@@ -63,10 +62,8 @@ fn a_daemon_killed_and_started_again_loses_no_packet_and_no_connection() {
     site.daemon.loxictl("delete lb 20.0.0.1 --udp=53").unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn stopping_keeps_forwarding_and_detaching_ends_it() {
-    let mut site = Site::routed(1);
+fn stopping_keeps_forwarding_and_detaching_ends_it(path: Datapath) {
+    let mut site = Site::routed(path, 1);
     site.web("");
     let mut held = Connection::open(&site.topology.client, WEB).unwrap();
     assert!(site.daemon.stop().unwrap().success());
@@ -83,10 +80,8 @@ fn stopping_keeps_forwarding_and_detaching_ends_it() {
     assert!(exchange(&socket, DNS, "anybody?").is_err());
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn an_interface_that_vanishes_is_reported_and_attached_again_when_it_is_back() {
-    let site = Site::routed(1);
+fn an_interface_that_vanishes_is_reported_and_attached_again_when_it_is_back(path: Datapath) {
+    let site = Site::routed(path, 1);
     site.dns("");
     let client = udp(&site.topology.client, 0).unwrap();
     exchange(&client, DNS, "before").unwrap();
@@ -123,10 +118,8 @@ fn an_interface_that_vanishes_is_reported_and_attached_again_when_it_is_back() {
     exchange(&udp(&site.topology.client, 0).unwrap(), DNS, "after").unwrap();
 }
 
-#[test]
-#[ignore = "needs root: run make test"]
-fn a_second_daemon_of_the_same_instance_ends_with_code_3() {
-    let site = Site::routed(1);
+fn a_second_daemon_of_the_same_instance_ends_with_code_3(path: Datapath) {
+    let site = Site::routed(path, 1);
     let output = site.daemon.command().output().unwrap();
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{talk}");
@@ -135,4 +128,11 @@ fn a_second_daemon_of_the_same_instance_ends_with_code_3() {
         200,
         "the first is untouched"
     );
+}
+
+on_both_paths! {
+    a_daemon_killed_and_started_again_loses_no_packet_and_no_connection,
+    stopping_keeps_forwarding_and_detaching_ends_it,
+    an_interface_that_vanishes_is_reported_and_attached_again_when_it_is_back,
+    a_second_daemon_of_the_same_instance_ends_with_code_3,
 }
