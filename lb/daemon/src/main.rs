@@ -126,14 +126,16 @@ async fn run(options: Options) -> Result<(), Failure> {
     let (handle, seat) = lb_api::control::channel();
     let requests = Arc::new(Requests::default());
     let router = lb_api::server::router(handle, requests.clone());
-    tokio::spawn(lb_api::server::serve(
-        opened.listeners,
-        router,
-        lb_api::server::Limits::default(),
-        |connection| {
-            tokio::spawn(connection);
-        },
-    ));
+    let serve_api = || {
+        tokio::spawn(lb_api::server::serve(
+            opened.listeners,
+            router,
+            lb_api::server::Limits::default(),
+            |connection| {
+                tokio::spawn(connection);
+            },
+        ));
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance = config.instance,
@@ -144,7 +146,7 @@ async fn run(options: Options) -> Result<(), Failure> {
     let daemon = Daemon::new(options, config, stored, plane, notes, requests, events);
     let daemon = daemon.with_certificates(opened.certificates);
     tokio::spawn(health::run(daemon.monitor()));
-    serve::run(daemon, watcher, seat, level).await?;
+    serve::run(daemon, watcher, seat, level, serve_api).await?;
     Ok(())
 }
 
