@@ -151,6 +151,7 @@ fn service(number: u32, backends: u32) -> Service {
         last_hop: false,
         mss_clamp: None,
         sources: Sources::default(),
+        ..Policy::default()
     };
     let backends = (0..backends)
         .map(|backend| (endpoint(number, backend), Share::default()))

@@ -205,6 +205,7 @@ fn intent(mode: Mode, family: Family) -> anyhow::Result<Intent> {
         last_hop: false,
         mss_clamp: None,
         sources: Sources::default(),
+        ..Policy::default()
     };
     // With direct return a backend has the port that the client asked for.
     let port = match mode {

@@ -8,6 +8,10 @@ use std::str::FromStr;
 use lb_api::wire::{self, Protocol};
 use lb_core::service::{Ports, ServiceKey};
 
+mod check;
+
+pub use check::check;
+
 #[cfg(test)]
 mod tests;
 

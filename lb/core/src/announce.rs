@@ -133,15 +133,16 @@ impl Announcer {
             let (vip, slot) = place;
             let is_other = |link: &Link| before.get(&slot).map(|l| l.ifindex) != Some(link.ifindex);
             let link = links.get(&slot);
+            let name = || before.get(&slot).map(|link| link.name.clone());
             if link.is_none_or(is_other) {
-                self.drop_claim(place);
+                self.drop_claim(place, name());
             } else if wanted.contains(&place) {
                 continue;
             } else if link.is_some_and(|link| !link.attached) && want.image.vips.contains_key(&vip)
             {
                 self.change(place, |claim, _| claim.link_down());
             } else {
-                self.drop_claim(place);
+                self.drop_claim(place, name());
             }
         }
         for place in wanted {
@@ -344,17 +345,15 @@ impl Announcer {
         }
     }
 
-    fn drop_claim(&mut self, place: Place) {
+    fn drop_claim(&mut self, place: Place, interface: Option<String>) {
         let Some(claim) = self.claims.remove(&place) else {
             return;
         };
-        let (vip, slot) = place;
+        let (vip, _) = place;
         if let Some(at) = claim.due() {
             self.due.remove(&(at, place));
         }
-        let name = self.links.get(&slot).map(|link| link.name.clone());
-        if claim.was_announced() {
-            let interface = name.unwrap_or_else(|| format!("slot {}", slot.0));
+        if let Some(interface) = interface.filter(|_| claim.was_announced()) {
             self.events.push(Event::Withdrawn { vip, interface });
         }
     }

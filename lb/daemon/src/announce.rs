@@ -23,7 +23,7 @@ use lb_plane::announce::{self as wire, Listening};
 
 use crate::reconcile::DataPlane;
 pub use check::unknown_interfaces;
-pub use show::{Shown, show};
+pub use show::{Shown, show, warnings};
 
 /// What became of addresses that somebody else has: found while probing, and after.
 pub const TROUBLES: [&str; 2] = ["in_use", "conflict"];

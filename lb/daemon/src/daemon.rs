@@ -456,7 +456,10 @@ impl<P: DataPlane> Daemon<P> {
                 return None;
             }
         };
-        if let Err(error) = self.check_interfaces(&Source::File, &config.document, &config.vlans) {
+        let checked = self
+            .check_interfaces(&Source::File, &config.document, &config.vlans)
+            .and_then(|()| self.check_health(&Source::File, &config.document));
+        if let Err(error) = checked {
             self.events.emit(Event::ReloadRefused {
                 problem: line(&error),
             });

@@ -132,14 +132,16 @@ async fn run(options: Options) -> Result<(), Failure> {
     let (handle, seat) = lb_api::control::channel();
     let requests = Arc::new(Requests::default());
     let router = lb_api::server::router(handle, requests.clone());
-    tokio::spawn(lb_api::server::serve(
-        opened.listeners,
-        router,
-        lb_api::server::Limits::default(),
-        |connection| {
-            tokio::spawn(connection);
-        },
-    ));
+    let serve_api = || {
+        tokio::spawn(lb_api::server::serve(
+            opened.listeners,
+            router,
+            lb_api::server::Limits::default(),
+            |connection| {
+                tokio::spawn(connection);
+            },
+        ));
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance = config.instance,
@@ -152,7 +154,7 @@ async fn run(options: Options) -> Result<(), Failure> {
     daemon.supervise_with(supervisor);
     let daemon = daemon.with_certificates(opened.certificates);
     tokio::spawn(health::run(daemon.monitor()));
-    serve::run(daemon, watcher, seat, level).await?;
+    serve::run(daemon, watcher, seat, level, serve_api).await?;
     Ok(())
 }
 

@@ -30,12 +30,14 @@ struct Signals {
     interrupt: Signal,
 }
 
-/// Runs until told to stop.
+/// Runs until told to stop. `serve_api` is called once there is something to say: who connects
+/// earlier waits, instead of reading that there is nothing.
 pub async fn run<P: DataPlane>(
     mut daemon: Daemon<P>,
     mut watcher: Watcher,
     mut seat: ControlSeat,
     level: Level,
+    serve_api: impl FnOnce(),
 ) -> std::io::Result<()> {
     let mut signals = Signals {
         hangup: signal(SignalKind::hangup())?,
@@ -50,6 +52,8 @@ pub async fn run<P: DataPlane>(
     let mut members = Members::default();
     daemon.facts_changed(watcher.facts());
     daemon.listening(ears.listen(&daemon.listened()));
+    publish(&seat.state, daemon.state());
+    serve_api();
     let monitor = daemon.monitor();
     let mut next_tick = Instant::now();
     loop {

@@ -119,7 +119,7 @@ pub fn state(parts: &Parts) -> State {
             .unwrap_or(0),
         conditions: conditions(failure.as_deref()),
         confirmation: parts.confirmation.clone(),
-        warnings: warnings(parts, &interfaces),
+        warnings: [warnings(parts, &interfaces), announce::warnings(&services)].concat(),
         notes: NOTES.map(str::to_owned).to_vec(),
         data_plane: data_plane(&parts.figures.totals, &parts.figures.recent),
         tables: tables(parts),

@@ -83,6 +83,11 @@ impl Daemon {
         self.directory.path().join(name)
     }
 
+    /// Of its configuration, state, socket and log.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.path("run/loxid.sock")
     }

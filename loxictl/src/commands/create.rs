@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use clap::{Args, Subcommand};
 use lb_api::wire::{
-    Announce, AnnounceWhen, Backend, Document, Mode, NoBackend, Protocol, Select, Service,
+    Announce, AnnounceWhen, Backend, Check, Document, Mode, NoBackend, Protocol, Select, Service,
 };
 use lb_core::intent::Source;
 use lb_core::service::Ports;
@@ -150,6 +150,11 @@ struct CreateLb {
     #[arg(long, value_name = "INTERFACE", value_delimiter = ',')]
     announce_on: Vec<String>,
 
+    /// Ask backends whether they work, and give connections to those only: tcp, udp, http or ping,
+    /// such as http:8081/health; a document can say more
+    #[arg(long, value_name = "TYPE[:PORT][/PATH]", value_parser = words::check)]
+    check: Option<Check>,
+
     /// The document to add to
     #[arg(long, value_name = "NAME", default_value = "api")]
     source: Source,
@@ -282,7 +287,7 @@ impl CreateLb {
             allowed_sources: self.allow.clone(),
             denied_sources: self.deny.clone(),
             mss_clamp: self.mss_clamp,
-            check: None,
+            check: self.check.clone(),
             announce: self.announce,
             announce_interfaces: self.announce_on.clone(),
             announce_when: AnnounceWhen::Always,

@@ -31,7 +31,11 @@ enum What {
 #[command(visible_aliases = ["endpoint", "backend"])]
 #[command(after_help = "\
 RESULT is passed, failed, or not-made: the box could not ask, which says nothing of the
-backend. PHASE is how far the probe came: where it failed, or what was good last.")]
+backend. PHASE is how far the probe came: where it failed, or what was good last.
+
+Examples:
+  loxictl describe ep 31.31.31.1:8080
+  loxictl describe ep '[2001:db8::1]:8080' -o json")]
 struct DescribeEp {
     /// The backend, as `loxictl get ep` shows it; with a service's key or name before a slash: in
     /// that one only

@@ -30,7 +30,11 @@ enum What {
 #[command(visible_aliases = ["endpoint", "backend"])]
 #[command(after_help = "\
 It takes no new connection and keeps those it has. It stays disabled until `loxictl enable ep`,
-also when documents are applied again, and when loxid or the box starts again.")]
+also when documents are applied again, and when loxid or the box starts again.
+
+Examples:
+  loxictl disable ep 31.31.31.1:8080
+  loxictl disable ep web/31.31.31.1:8080")]
 struct DisableEp {
     /// The backend, as `loxictl get ep` shows it; with a service's key or name before a slash: in
     /// that one only

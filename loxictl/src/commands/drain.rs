@@ -42,7 +42,11 @@ again, and when loxid or the box starts again. Without SERVICE that is so in all
 those to come included.
 
 Exit codes: 0 drained (with --wait: no connection is left), 1 connections are left after the
-timeout (it stays drained), 3 there is no such backend.")]
+timeout (it stays drained), 3 there is no such backend.
+
+Examples:
+  loxictl drain ep 31.31.31.1:8080
+  loxictl drain ep web/31.31.31.1:8080 --wait --timeout 10m")]
 struct DrainEp {
     /// The backend, as `loxictl get ep` shows it; with a service's key or name before a slash: in
     /// that one only

@@ -28,6 +28,10 @@ enum What {
 /// Enable a backend: documents and checks decide about it again
 #[derive(Args, Debug)]
 #[command(visible_aliases = ["endpoint", "backend"])]
+#[command(after_help = "\
+Examples:
+  loxictl enable ep 31.31.31.1:8080
+  loxictl enable ep 20.20.20.1:2020/tcp/31.31.31.1:8080")]
 struct EnableEp {
     /// The backend, as `loxictl get ep` shows it; with a service's key or name before a slash: in
     /// that one only

@@ -186,3 +186,26 @@ fn every_mode_of_loxicmd_is_known_or_named_as_missing() {
         ],
     );
 }
+
+#[test]
+fn a_check_is_one_word() {
+    let said =
+        |text: &str| crate::words::check(text).map(|check| (check.kind, check.port, check.path));
+    let kind = |kind: &str| kind.to_owned();
+    assert_eq!(said("tcp"), Ok((kind("tcp"), None, None)));
+    assert_eq!(said("udp:53"), Ok((kind("udp"), Some(53), None)));
+    let path = Some("/health?full=1".to_owned());
+    assert_eq!(
+        said("http:8081/health?full=1"),
+        Ok((kind("http"), Some(8081), path))
+    );
+    assert_eq!(
+        said("http/"),
+        Ok((kind("http"), None, Some("/".to_owned())))
+    );
+    for bad in [
+        "", "none", "sctp", "tcp/x", "ping:80", "http:0", "http:x", "https",
+    ] {
+        assert!(crate::words::check(bad).is_err(), "{bad}");
+    }
+}

@@ -252,9 +252,9 @@ fn backends_are_listed_with_why_they_take_nothing() {
     appliance.loxictl(CREATE);
     assert_eq!(
         appliance.loxictl("get ep").stdout,
-        "SERVICE               BACKEND           WEIGHT   STATE        ACTIVE   CONNECTIONS   MESSAGE\n\
-         20.20.20.1:2020/tcp   31.31.31.1:8080   1        active       1        6             -\n\
-         20.20.20.1:2020/tcp   32.32.32.1:8080   1        unresolved   1        6             no answer to ARP\n"
+        "SERVICE               BACKEND           WEIGHT   STATE        HEALTH   ACTIVE   CONNECTIONS   MESSAGE\n\
+         20.20.20.1:2020/tcp   31.31.31.1:8080   1        active       -        1        6             -\n\
+         20.20.20.1:2020/tcp   32.32.32.1:8080   1        unresolved   -        1        6             no answer to ARP\n"
     );
 }
 

@@ -34,11 +34,21 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Deaf,
-    Probing { sent: u32, next: Time },
-    InUse { other: Mac, until: Time },
+    Probing {
+        sent: u32,
+        next: Time,
+        /// Who had it the last time: said until it is known to be free.
+        owner: Option<Mac>,
+    },
+    InUse {
+        other: Mac,
+        until: Time,
+    },
     Cleared,
     Announced(Announced),
-    Away { contest: Option<Contest> },
+    Away {
+        contest: Option<Contest>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,8 +138,8 @@ impl Claim {
     pub fn state(&self) -> State {
         match &self.phase {
             Phase::Deaf => State::Waiting,
-            Phase::Probing { .. } | Phase::Cleared => State::Probing,
-            Phase::InUse { .. } => State::InUse,
+            Phase::Probing { owner: None, .. } | Phase::Cleared => State::Probing,
+            Phase::Probing { .. } | Phase::InUse { .. } => State::InUse,
             Phase::Announced(Announced { contest: None, .. }) => State::Announced,
             Phase::Announced(_) => State::Conflict,
             Phase::Away { .. } => State::LinkDown,
@@ -144,7 +154,8 @@ impl Claim {
             Phase::Announced(Announced { contest, .. }) | Phase::Away { contest } => {
                 contest.map(|contest| contest.other)
             }
-            Phase::Deaf | Phase::Probing { .. } | Phase::Cleared => None,
+            Phase::Probing { owner, .. } => *owner,
+            Phase::Deaf | Phase::Cleared => None,
         }
     }
 
@@ -179,6 +190,7 @@ impl Claim {
         self.phase = Phase::Probing {
             sent: 0,
             next: now + self.probing(timing).before(random),
+            owner: self.other(),
         };
     }
 
@@ -217,7 +229,7 @@ impl Claim {
                 self.phase = Phase::Cleared;
                 done.is_cleared = true;
             }
-            Phase::Probing { sent, next } => {
+            Phase::Probing { sent, next, .. } => {
                 *sent += 1;
                 *next = now + probing.wait(*sent, random);
                 if *sent >= probing.count {
@@ -236,11 +248,12 @@ impl Claim {
             Phase::Deaf | Phase::Away { .. } => None,
             // RFC 5227 §2.1.1: who probes for it at the same time counts, too.
             Phase::Probing { .. } | Phase::Cleared => {
+                let is_known = self.other() == Some(heard.mac);
                 self.phase = Phase::InUse {
                     other: heard.mac,
                     until: now + retry(random),
                 };
-                Some(Happened::InUse)
+                (!is_known).then_some(Happened::InUse)
             }
             Phase::InUse { other, .. } => {
                 *other = heard.mac;

@@ -1,8 +1,9 @@
 //! How a service's announcing is, in the API's words.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use lb_api::wire::{AnnounceState, Announcement, Condition, ConditionStatus};
+use lb_api::wire::{AnnounceState, Announcement, Condition, ConditionStatus, ServiceStatus};
 use lb_core::announce::{ClaimStatus, Event, State};
 use lb_core::status::Announcing as Wish;
 
@@ -34,6 +35,27 @@ pub fn show(vip: IpAddr, wish: &Wish, announcing: &Announcing) -> Shown {
         conditions,
         announcements: statuses.iter().map(announcement).collect(),
     }
+}
+
+/// What an operator should look at: addresses that others have, too; some, if there are many.
+pub fn warnings(services: &[ServiceStatus]) -> Vec<String> {
+    const MOST: usize = 10;
+    let is_trouble = |one: &&Condition| match one.kind.as_str() {
+        "AddressConflict" => one.status == ConditionStatus::True,
+        "Announced" => ["AddressInUse", "NotListening"].contains(&one.reason.as_str()),
+        _ => false,
+    };
+    let all = services.iter().flat_map(|service| &service.conditions);
+    let found: BTreeSet<&str> = all
+        .filter(is_trouble)
+        .map(|one| one.message.as_str())
+        .collect();
+    let more = found.len().saturating_sub(MOST);
+    let mut shown: Vec<String> = found.into_iter().take(MOST).map(str::to_owned).collect();
+    if more > 0 {
+        shown.push(format!("{more} more VIPs are not announced as they should be: `loxictl get lb -o wide` shows them"));
+    }
+    shown
 }
 
 type Verdict = (bool, &'static str, String);

@@ -117,6 +117,11 @@ fn every_mistake_is_said_with_line_and_column() {
             "use 1 to",
         ),
         (
+            "announce:\n  probe: never\n",
+            "f:2:10: announce.probe: \"never\"",
+            "use careful",
+        ),
+        (
             "tunnelSource:\n  ipv4: 10.0.0.1/24\n",
             "f:2:9: tunnelSource.ipv4: ",
             "write 10.0.0.0/24",

@@ -22,23 +22,25 @@ impl<P: DataPlane> Daemon<P> {
     }
 
     /// Sends what is due. Where probes found that a VIP is free, tables answer for it, and then it
-    /// is announced.
-    pub fn announce(&mut self) {
+    /// is announced. Is there anything to show?
+    pub fn announce(&mut self) -> bool {
         let Ok(reconciler) = &mut self.reconciler else {
-            return;
+            return false;
         };
         reconciler.speak(Instant::now());
-        match reconciler.announcing.take_ready() {
-            true => self.pass(Depth::Known),
-            false => self.show_announcing(),
+        if reconciler.announcing.take_ready() {
+            self.pass(Depth::Known);
+            return true;
         }
+        self.show_announcing()
     }
 
-    pub fn heard(&mut self, frames: &[Heard]) {
+    /// Is there anything to show?
+    pub fn heard(&mut self, frames: &[Heard]) -> bool {
         if let Ok(reconciler) = &mut self.reconciler {
             reconciler.announcing.hear(frames, Instant::now());
         }
-        self.show_announcing();
+        self.show_announcing()
     }
 
     pub fn listening(&mut self, listening: Listening) {
@@ -60,14 +62,15 @@ impl<P: DataPlane> Daemon<P> {
         reconciler.map_or_else(|_| BTreeSet::new(), |one| one.announcing.groups(is_made))
     }
 
-    /// Tells what happened, and shows what is not as it was.
-    fn show_announcing(&mut self) {
+    /// Tells what happened, and shows what is not as it was. Is there anything?
+    fn show_announcing(&mut self) -> bool {
         self.tell_announcing();
-        if let Ok(reconciler) = &mut self.reconciler
-            && reconciler.announcing.take_changed()
-        {
+        let reconciler = self.reconciler.as_mut();
+        let is_changed = reconciler.is_ok_and(|one| one.announcing.take_changed());
+        if is_changed {
             self.publish();
         }
+        is_changed
     }
 
     pub(super) fn tell_announcing(&mut self) {

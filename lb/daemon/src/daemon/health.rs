@@ -58,8 +58,18 @@ impl<P: DataPlane> Daemon<P> {
             .collect();
         if wanted != self.watched {
             self.watched = wanted;
+            self.warn_of_files();
             self.monitor.watch(&self.intent);
             self.refresh_standings();
+        }
+    }
+
+    /// Files that were there when the document came, and are gone: nothing is asked with them.
+    fn warn_of_files(&self) {
+        for stored in self.documents.values() {
+            if let Some((service, _, error)) = health::check_files(&stored.document) {
+                tracing::warn!(service, "backends are not asked: {}", line(&error));
+            }
         }
     }
 

@@ -138,7 +138,15 @@ fn drift_limits_and_next_hops_are_told_once() {
             "next_hop_unresolved"
         ]
     );
+    let mut gone = View::default();
+    gone.corrections.insert("hop", 3);
+    assert_eq!(
+        names(&differences(&after, &gone)),
+        ["tables_following", "limit_cleared"],
+        "a backend without a way is not resolved"
+    );
     let mut back = View::default();
+    back.ready.insert([10, 0, 0, 9].into());
     back.corrections.insert("hop", 3);
     assert_eq!(
         names(&differences(&after, &back)),

@@ -48,6 +48,8 @@ pub struct View {
     pub services: BTreeMap<(Source, ServiceKey), Option<String>>,
     /// Addresses of backends, and why there is no next hop.
     pub unresolved: BTreeMap<IpAddr, String>,
+    /// Addresses of backends with one.
+    pub ready: BTreeSet<IpAddr>,
     pub limits: BTreeMap<Limit, String>,
     pub interfaces: BTreeMap<String, Presence>,
     pub corrections: BTreeMap<&'static str, u64>,
@@ -127,9 +129,15 @@ impl View {
             let why = (!programmed.status).then(|| programmed.message.clone());
             view.services.insert((source.clone(), *key), why);
             for (endpoint, backend) in &status.backends {
-                if backend.state == BackendState::Unresolved {
-                    view.unresolved
-                        .insert(endpoint.addr, backend.message.clone());
+                match backend.state {
+                    BackendState::Unresolved => {
+                        let why = backend.message.clone();
+                        view.unresolved.insert(endpoint.addr, why);
+                    }
+                    BackendState::Ready => {
+                        view.ready.insert(endpoint.addr);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -199,7 +207,7 @@ pub fn differences(before: &View, after: &View) -> Vec<Event> {
         }
     }
     let resolved = before.unresolved.keys().copied();
-    let resolved = resolved.filter(|address| !after.unresolved.contains_key(address));
+    let resolved = resolved.filter(|address| after.ready.contains(address));
     events.extend(resolved.map(|address| Event::Resolved { address }));
     for ((source, service), now) in &after.services {
         let (source, service) = (source.clone(), *service);

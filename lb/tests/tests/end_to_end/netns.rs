@@ -45,6 +45,8 @@ mod paths;
 mod policies;
 mod refusals;
 mod restart;
+mod safe;
+mod trust;
 
 const VIP: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 1);
 const WEB: SocketAddrV4 = SocketAddrV4::new(VIP, 80);

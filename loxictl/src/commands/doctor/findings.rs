@@ -457,8 +457,14 @@ fn bpffs(facts: &Facts) -> Vec<Finding> {
             "mount it on the host (a .mount unit), and let the service only see it",
         ));
     }
-    if mount.mode.is_some_and(|mode| mode & 0o022 != 0) {
-        let mode = mount.mode.unwrap_or_default();
+    let others = mount.mode.filter(|mode| mode & 0o022 != 0);
+    if let Some(mode) = others.filter(|mode| mode & 0o1000 != 0) {
+        all.push(warning(
+            "bpffs",
+            format!("{path} has mode {mode:04o}: others can pin there what fills it"),
+            format!("`chmod 0700 {path}`"),
+        ));
+    } else if let Some(mode) = others {
         all.push(problem(
             "bpffs",
             format!("{path} has mode {mode:04o}: others can remove what forwards"),

@@ -198,6 +198,12 @@ fn every_fault_is_found_alone_and_says_what_to_do() {
             "chmod go-w",
         ),
         (
+            |f| f.bpf_mounts[0].mode = Some(0o1777),
+            "bpffs",
+            Verdict::Warning,
+            "chmod 0700",
+        ),
+        (
             |f| f.bpf_mounts[0].has_pins = false,
             "bpffs",
             Verdict::Warning,

@@ -40,11 +40,16 @@ fn bytes(text: &str) -> [u8; 6] {
 
 impl Watched {
     fn new(probe: &str) -> Self {
+        Self::with(probe, "")
+    }
+
+    /// With further lines of configuration.
+    fn with(probe: &str, more: &str) -> Self {
         let topology = Topology::routed(1).unwrap().with_ipv6().unwrap();
         let servers = Server::all(&topology).unwrap();
         let tap = Tap::on(&topology.client, "eth0").unwrap();
         let configuration = format!(
-            "interfaces:\n  - name: front\n  - name: back1\nannounce: {{probe: {probe}}}\n"
+            "interfaces:\n  - name: front\n  - name: back1\nannounce: {{probe: {probe}}}\n{more}"
         );
         let daemon = Daemon::with(&topology, &configuration).unwrap();
         Watched {
@@ -601,4 +606,37 @@ fn an_interface_that_is_not_there_is_refused_with_field_value_rule_and_remedy_an
         .unwrap();
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && talk.contains("eth9"), "{talk}");
+}
+
+#[test]
+#[ignore = "needs root: run make test"]
+fn who_has_an_address_counts_on_the_vlan_that_it_is_wanted_on() {
+    let vlan = "vlans:\n  - {interface: front, id: 100, addresses: [10.0.0.9/24]}\n";
+    let watched = Watched::with("quick", vlan);
+    let on = |name: &str, words: &str| {
+        let near = service(NEAR, 80, "tcp", words, "");
+        watched.put(&near);
+        watched.await_sent(&format!("announcements on {name}"), 5, is_reply);
+        watched.becomes(&NEAR.to_string(), "Announced");
+        let announced = watched.service(&NEAR.to_string())["announcements"].to_string();
+        assert!(announced.contains(&format!(r#""{name}""#)), "{announced}");
+    };
+    on("front.100", r#""announceInterfaces":["front.100"],"#);
+    let contested = || {
+        watched
+            .condition(&NEAR.to_string(), "AddressConflict")
+            .is_some()
+    };
+    // The same address without a tag is another network's.
+    watched.tap.arp(2, (OTHER, NEAR), (OTHER, NEAR)).unwrap();
+    lb_tests::traffic::ping(&watched.site.topology.client, lb_tests::topology::FRONT).unwrap();
+    assert!(!contested());
+    let mut tagged = [BROADCAST, OTHER].concat();
+    tagged.extend([0x81, 0, 0, 100, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2]);
+    for _ in 0..2 {
+        tagged.extend(OTHER);
+        tagged.extend(NEAR.octets());
+    }
+    watched.tap.send(&tagged).unwrap();
+    until("the conflict to be heard", || Ok(contested().then_some(()))).unwrap();
 }
