@@ -12,8 +12,6 @@ fn interface(name: &str) -> InterfaceStatus {
     InterfaceStatus {
         name: name.into(),
         ifindex: 2,
-        vlan: None,
-        device: None,
         slot: Some(0),
         mode: XdpMode::Native,
         driver: Some("virtio_net".into()),
@@ -21,7 +19,7 @@ fn interface(name: &str) -> InterfaceStatus {
         mtu: 1500,
         mac: "02:00:00:00:00:01".into(),
         attached: true,
-        message: String::new(),
+        ..InterfaceStatus::default()
     }
 }
 

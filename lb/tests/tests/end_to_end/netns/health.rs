@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use lb_tests::datapath::Datapath;
 use lb_tests::traffic::{Connection, Server, get};
 use lb_tests::wait::until;
 use serde_json::Value;
@@ -67,7 +68,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 #[test]
 #[ignore = "needs root: run make test"]
 fn a_backend_that_stops_answering_gets_no_connection_and_keeps_those_it_has() {
-    let site = Site::routed(2);
+    let site = Site::routed(Datapath::Xdp, 2);
     let first = healthy(&site, 0);
     let _second = healthy(&site, 1);
     web(&site, CHECK);
@@ -115,7 +116,7 @@ fn a_backend_that_stops_answering_gets_no_connection_and_keeps_those_it_has() {
 #[test]
 #[ignore = "needs root: run make test"]
 fn a_hung_backend_is_found_by_its_timeout_and_a_service_without_any_rejects() {
-    let site = Site::routed(1);
+    let site = Site::routed(Datapath::Xdp, 1);
     let hung = healthy(&site, 0);
     web(&site, CHECK);
     until_verdict(&site, 0, "up");
@@ -147,7 +148,7 @@ fn a_hung_backend_is_found_by_its_timeout_and_a_service_without_any_rejects() {
 #[test]
 #[ignore = "needs root: run make test"]
 fn a_drained_backend_keeps_its_connections_and_drain_waits_for_them() {
-    let mut site = Site::routed(2);
+    let mut site = Site::routed(Datapath::Xdp, 2);
     web(&site, r#""select":"rr","#);
     site.daemon.programmed().unwrap();
     let mut held: Vec<Connection> = (0..2)
@@ -190,7 +191,7 @@ fn a_drained_backend_keeps_its_connections_and_drain_waits_for_them() {
 #[test]
 #[ignore = "needs root: run make test"]
 fn a_backend_is_disabled_in_one_service_only_whatever_its_check_says() {
-    let site = Site::routed(2);
+    let site = Site::routed(Datapath::Xdp, 2);
     let _healthy = [healthy(&site, 0), healthy(&site, 1)];
     web(&site, CHECK);
     until_verdict(&site, 0, "up");
@@ -209,7 +210,7 @@ fn a_backend_is_disabled_in_one_service_only_whatever_its_check_says() {
 #[test]
 #[ignore = "needs root: run make test"]
 fn every_kind_of_check_says_up_of_a_backend_that_answers() {
-    let site = Site::routed(1);
+    let site = Site::routed(Datapath::Xdp, 1);
     for check in [
         r#"{"type":"tcp"}"#,
         r#"{"type":"http","expectStatus":["200"]}"#,

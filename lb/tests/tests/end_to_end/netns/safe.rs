@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use lb_tests::datapath::Datapath;
 use lb_tests::traffic::{Connection, get};
 use lb_tests::wait::until;
 use serde_json::Value;
@@ -40,7 +41,7 @@ fn reverts(site: &mut Site, meanwhile: impl FnOnce(&mut Site)) -> (i64, i64) {
 #[test]
 #[ignore = "needs root: run make test"]
 fn a_change_that_is_not_confirmed_is_taken_back_on_time_whether_or_not_the_daemon_is_killed() {
-    let mut site = Site::routed(1);
+    let mut site = Site::routed(Datapath::Xdp, 1);
     site.web("");
     let (due, done) = reverts(&mut site, |_| {});
     assert!((0..=500).contains(&(done - due)), "due {due}, done {done}");
@@ -57,7 +58,7 @@ fn a_change_that_is_not_confirmed_is_taken_back_on_time_whether_or_not_the_daemo
 #[test]
 #[ignore = "needs root: run make test"]
 fn a_rollback_is_under_way_to_clients_at_once_and_what_is_gone_is_refused() {
-    let site = Site::routed(2);
+    let site = Site::routed(Datapath::Xdp, 2);
     site.web("--select=rr");
     let first = site.daemon.loxictl("history -o name").unwrap();
     site.daemon.loxictl("delete lb 20.0.0.1 --tcp=80").unwrap();
@@ -84,7 +85,7 @@ fn a_rollback_is_under_way_to_clients_at_once_and_what_is_gone_is_refused() {
 #[test]
 #[ignore = "needs root: run make test"]
 fn events_are_heard_as_they_happen_and_after_a_restart() {
-    let mut site = Site::routed(1);
+    let mut site = Site::routed(Datapath::Xdp, 1);
     let server = format!("unix://{}", site.daemon.socket().display());
     let listener = Command::new(lb_tests::daemon::binary("loxictl"))
         .args(["--server", &server, "-o", "json", "events"])
@@ -123,7 +124,7 @@ fn events_are_heard_as_they_happen_and_after_a_restart() {
 #[ignore = "needs root: run make test"]
 fn what_is_collected_for_others_has_no_secret() {
     const SECRET: &str = "a-hash-secret-of-this-test";
-    let site = Site::routed(1);
+    let site = Site::routed(Datapath::Xdp, 1);
     site.web("");
     let directory = tempfile::tempdir().unwrap();
     let configuration = directory.path().join("loxid.yaml");
