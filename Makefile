@@ -47,6 +47,7 @@ fuzz: deps ## fuzz the forwarding core, FUZZ_SECONDS=600 a target
 .PHONY: bench
 bench: deps ## measure packets a second against other forwarders, BENCH_ARGS= (root)
 	@$(if $(ROOT),echo 'bench: asking for root (sudo): it makes network namespaces and loads BPF programs')
+	cargo build --release -p lb-plane --example afxdp_limit
 	cargo run --release $(ROOT_RUNNER) -p lb-benchmarks -- $(BENCH_ARGS)
 
 .PHONY: compare

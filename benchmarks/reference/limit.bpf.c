@@ -129,4 +129,12 @@ int empty(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/* Sends what is injected at a link's far end across the link. */
+SEC("xdp.frags")
+int bounce(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return XDP_TX;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, anyhow};
@@ -21,6 +20,8 @@ use lb_core::service::*;
 use lb_core::tables::InterfaceSlot;
 use lb_plane::attach::{Asked, Path};
 use lb_plane::options::DEFAULT_LIMITS;
+use lb_plane::queues::Wanted;
+use lb_plane::worker::{WorkerOptions, WorkerPlane};
 use lb_plane::{KernelPlane, OpenOptions};
 use libbpf_rs::Program;
 use nix::mount::{MsFlags, mount};
@@ -52,18 +53,27 @@ struct Sides {
 pub struct Loxid {
     plane: KernelPlane,
     program: OwnedFd,
+    options: OpenOptions,
 }
 
 impl Loxid {
     /// Attaches to the balancer's interfaces in the topology's namespace, which is entered.
     pub fn new(mode: Mode, family: Family, topology: &Topology) -> anyhow::Result<Loxid> {
-        let (mut plane, _notes) = KernelPlane::open(&options(family)).context("opening a plane")?;
-        let (attachment, _warning) = plane
-            .attach(FRONT, Asked::Native, Path::Xdp)
-            .context("attaching")?;
-        plane
-            .attach(BACK, Asked::Native, Path::Xdp)
-            .context("attaching")?;
+        Loxid::by(Path::Xdp, Asked::Native, mode, family, topology)
+    }
+
+    /// The same by another path or mode.
+    pub fn by(
+        path: Path,
+        asked: Asked,
+        mode: Mode,
+        family: Family,
+        topology: &Topology,
+    ) -> anyhow::Result<Loxid> {
+        let options = options(family);
+        let (mut plane, _notes) = KernelPlane::open(&options).context("opening a plane")?;
+        let (attachment, _warning) = plane.attach(FRONT, asked, path).context("attaching")?;
+        plane.attach(BACK, asked, path).context("attaching")?;
         program_tables(
             &mut plane,
             &intent(mode, family)?,
@@ -71,7 +81,26 @@ impl Loxid {
         )?;
         let program =
             Program::fd_from_id(attachment.program_id).context("opening the program by its id")?;
-        Ok(Loxid { plane, program })
+        Ok(Loxid {
+            plane,
+            program,
+            options,
+        })
+    }
+
+    /// A worker of its instance; both interfaces' queues are asked for.
+    pub fn worker(&self, topology: &Topology) -> anyhow::Result<WorkerPlane> {
+        for (slot, ifindex) in [(0, topology.front), (1, topology.back)] {
+            let queues = self.plane.queues();
+            queues.want(InterfaceSlot(slot), ifindex, 1, Wanted::SERVE)?;
+        }
+        let options = WorkerOptions {
+            instance: self.options.instance.clone(),
+            bpffs: self.options.bpffs.clone(),
+            run_dir: self.options.run_dir.clone(),
+            replace: false,
+        };
+        WorkerPlane::open(options).context("opening a worker")
     }
 
     /// What became of its packets and connections, where anything did.
@@ -158,7 +187,7 @@ fn options(family: Family) -> OpenOptions {
     OpenOptions {
         instance: format!("bench-{}", INSTANCES.fetch_add(1, Ordering::Relaxed)),
         bpffs: BPFFS.into(),
-        run_dir: Path::new(RUN_DIR).join("loxid"),
+        run_dir: std::path::Path::new(RUN_DIR).join("loxid"),
         limits: family.limits(),
         // A million flows need them; nothing else uses ports here.
         source_ports: 1024..=65535,

@@ -17,6 +17,7 @@ mod reference;
 mod report;
 mod sink;
 mod topology;
+mod user_space;
 mod wire;
 
 use clap::{Args, Parser, Subcommand};
@@ -38,6 +39,9 @@ enum Command {
     Wire,
     /// Nanoseconds a packet, of programs alone.
     Packet,
+    /// The paths that an interface may be on, over real links: AF_XDP beside the limit of that
+    /// path, XDP in both modes, and the kernel.
+    Paths,
 }
 
 #[derive(Args, Clone)]
@@ -79,10 +83,12 @@ fn main() -> anyhow::Result<()> {
     match arguments.command {
         Some(Command::Wire) => wire::run(&plan),
         Some(Command::Packet) => packet::run(&plan),
+        Some(Command::Paths) => user_space::run(&plan),
         None if arguments.options.quick => wire::run(&plan),
         None => {
             wire::run(&plan)?;
-            packet::run(&plan)
+            packet::run(&plan)?;
+            user_space::run(&plan)
         }
     }
 }

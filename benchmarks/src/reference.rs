@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::Context;
-use libbpf_rs::{Object, OpenObject};
+use libbpf_rs::{Link, Object, OpenObject};
 
 use crate::frame::sum;
 use crate::object;
@@ -23,6 +23,8 @@ pub enum Bound {
     ColdChain,
     ColdBoth,
     Empty,
+    /// Back by the interface that it came from.
+    Bounce,
 }
 
 impl Bound {
@@ -32,6 +34,7 @@ impl Bound {
             Bound::ColdChain => "cold_chain",
             Bound::ColdBoth => "cold_both",
             Bound::Empty => "empty",
+            Bound::Bounce => "bounce",
         }
     }
 
@@ -78,6 +81,17 @@ impl Reference {
             object::put(&object, "reals", number as u32, &real(backend))?;
         }
         Reference::configured(object, "lru_ipip", topology)
+    }
+
+    /// Attaches `empty` to an interface of the current namespace, which then has frames as an XDP
+    /// program's.
+    pub fn passing(ifindex: u32) -> anyhow::Result<(Object, Link)> {
+        let object = object::open(LIMIT)?.load().context("loading limit.bpf.o")?;
+        let program = object::program(&object, Bound::Empty.program())?;
+        let link = program
+            .attach_xdp(ifindex as i32)
+            .context("attaching a pass")?;
+        Ok((object, link))
     }
 
     pub fn program(&self) -> BorrowedFd<'_> {

@@ -138,18 +138,26 @@ static __always_inline __u32 lb_sift_error(const enum lb_family family, const st
 	return reason == LB_REASON_FORWARDED ? LB_SIFT_ASK : reason;
 }
 
-static __always_inline __u32 lb_sift_solicitation(const struct lb_packet *p,
-						  const struct lb_view *view)
+/*
+ * As lb_discovery_answer(). A function of its own, as what looks for flows needs the stack: chains
+ * of calls have 512 bytes, and older kernels round each up to 32.
+ */
+LB_SEAM __u32 lb_sift_solicitation(lb_frame *frame)
 {
-	const struct lb_discovery *asked = view->transport;
+	struct lb_packet packet = host_open(frame), *p = &packet;
 	const struct lb_interface *interface;
+	const struct lb_discovery *asked;
 	const struct ethhdr *eth = p->data;
+	struct lb_view view = {};
 	__u32 target[4];
 
-	if (!lb_solicitation_holds(p, view))
+	if (!lb_parse_link(p, &view.link) || !lb_parse_ip(LB_IPV6, p, &view))
+		return LB_REASON_TRUNCATED;
+	if (!lb_solicitation_holds(p, &view))
 		return LB_REASON_NOT_SERVICE;
+	asked = view.transport;
 	lb_address_copy(LB_IPV6, target, asked->target);
-	interface = lb_vip_interface(LB_IPV6, p, view->link.tags, target);
+	interface = lb_vip_interface(LB_IPV6, p, view.link.tags, target);
 	if (!interface || !(eth->h_dest[0] & 1 || lb_frame_is_for(p, interface)))
 		return LB_REASON_NOT_SERVICE;
 	return LB_SIFT_ASK;
@@ -170,7 +178,7 @@ static __always_inline __u32 lb_sift_icmp(const enum lb_family family, lb_frame 
 	icmp = x.view.transport;
 	whole = (void *)(icmp + 1) <= p->data_end;
 	if (family == LB_IPV6 && !x.view.fragment && whole && lb_discovery_is(icmp->type))
-		return lb_sift_solicitation(p, &x.view);
+		return lb_sift_solicitation(frame);
 	if (x.view.eth->h_dest[0] & 1)
 		return LB_REASON_NOT_SERVICE;
 	if (x.view.fragment == LB_FRAGMENT_LATER)

@@ -25,6 +25,7 @@ use lb_core::health::{OperatorStates, Standings};
 use lb_core::intent::{Intent, Source};
 use lb_core::tables::BackendId;
 use lb_plane::netlink::RawFacts;
+use lb_plane::queues::QueueStatus;
 
 use crate::cli::Options;
 use crate::clock::seconds_since_epoch;
@@ -205,7 +206,17 @@ impl<P: DataPlane> Daemon<P> {
         };
         let before = supervisor.status();
         supervisor.step(wanted, Instant::now());
-        supervisor.status() != before
+        // Who has which queue is news, too; what it counts is not.
+        let is_moved = wanted && {
+            let queues = reconciler.plane().queues();
+            let held = |queues: &[QueueStatus]| -> Vec<_> {
+                let held = queues.iter();
+                held.map(|one| (one.slot, one.queue, one.owner, one.state))
+                    .collect()
+            };
+            held(&queues) != held(&self.figures.queues)
+        };
+        supervisor.status() != before || is_moved
     }
 
     /// The box is not what it was.

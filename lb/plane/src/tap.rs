@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
-mod device;
+pub(crate) mod device;
 
 const MAC_BYTES: usize = 6;
 
@@ -31,7 +31,7 @@ impl Tap {
         device::attach(file.as_fd(), name)?;
         quiet(name);
         device::up(name)?;
-        let mac = device::mac(name)?;
+        let mac = device::mac_of(name)?;
         Ok(Tap {
             file,
             name: name.to_owned(),

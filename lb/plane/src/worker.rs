@@ -22,6 +22,7 @@ mod set;
 mod thread;
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -29,15 +30,18 @@ use std::sync::{Arc, OnceLock};
 use lb_bpf::abi;
 use lb_bpf::region::Regions;
 use lb_bpf::user::UserHost;
-use libbpf_rs::MapHandle;
+use lb_core::tables::InterfaceSlot;
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use crate::kernel::{self, OpenError};
+use crate::kernel_side;
 use crate::pins::Pins;
-use crate::queues::Queues;
+use crate::queues::{self, Queues};
 use crate::settings;
 use crate::slots::{CpuSlots, WorkerSet};
 use crate::tap::Tap;
 use crate::workers::Epoch;
+use crate::xsk::Socket;
 
 pub use seat::Event;
 pub use thread::{Bell, WorkerThread};
@@ -205,6 +209,17 @@ impl WorkerPlane {
             Some(other) => Others::Live(other.pid),
             None => Others::None,
         })
+    }
+
+    /// Directs what a queue's redirector gives to user space to a socket.
+    ///
+    /// # Errors
+    /// The kernel's: the socket is not bound.
+    pub fn direct(&self, slot: InterfaceSlot, queue: u32, socket: &Socket) -> io::Result<()> {
+        let key = queues::index(slot, queue).to_ne_bytes();
+        let fd = socket.fd().as_raw_fd().to_ne_bytes();
+        let put = self.team.xskmap.update(&key, &fd, MapFlags::ANY);
+        put.map_err(kernel_side::error)
     }
 
     /// Whether the pins are still those that are open.

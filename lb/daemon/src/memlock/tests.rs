@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 
 const LIMITS: &str = "Limit                     Soft Limit           Hard Limit           Units\n\

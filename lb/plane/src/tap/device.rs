@@ -1,4 +1,4 @@
-//! System calls about a TAP device.
+//! System calls about a TAP device, and other interfaces.
 
 use std::io;
 use std::mem::zeroed;
@@ -25,8 +25,16 @@ pub(super) fn up(name: &str) -> io::Result<()> {
     ask(socket, libc::SIOCSIFFLAGS, &mut request)
 }
 
+/// The MAC address of the interface of an index of this network namespace.
+pub(crate) fn mac(ifindex: u32) -> io::Result<[u8; 6]> {
+    let all = nix::net::if_::if_nameindex()?;
+    let one = all.iter().find(|one| one.index() == ifindex);
+    let one = one.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+    mac_of(&one.name().to_string_lossy())
+}
+
 /// The MAC address of an interface of this network namespace.
-pub(super) fn mac(name: &str) -> io::Result<[u8; 6]> {
+pub(super) fn mac_of(name: &str) -> io::Result<[u8; 6]> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     let mut request = request(name);
     ask(

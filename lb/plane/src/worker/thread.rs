@@ -20,7 +20,7 @@ use super::Team;
 use super::rows::{Counter, Row, Wish};
 use super::seat::{Claim, Event, Seat, Why, claim, disown, own, renounce};
 use crate::slots::CpuSlots;
-use crate::tap::Tap;
+use crate::tap::{Tap, device as link};
 use crate::workers::Epoch;
 use crate::xsk::{BindError, Binding, FRAME_BYTES, Frame, Mode, Socket, Umem, Unbound};
 
@@ -468,6 +468,7 @@ impl WorkerThread {
     }
 
     fn try_bind(&mut self, at: usize, mode: Mode) -> Result<Socket, BindError> {
+        self.check_device(at)?;
         self.prepare(at)?;
         let seat = &mut self.seats[at];
         let unbound = seat.unbound.take().expect("prepared above");
@@ -485,6 +486,19 @@ impl WorkerThread {
             }
             error
         })
+    }
+
+    /// An index is of a network namespace, and the daemon's may be another one: so the device must
+    /// have the address that the daemon knows.
+    fn check_device(&self, at: usize) -> Result<(), BindError> {
+        let Seat { row, wish, .. } = &self.seats[at];
+        let regions = &self.team.regions;
+        let known = device(regions, row.slot()) == wish.ifindex;
+        match link::mac(wish.ifindex) {
+            Ok(found) if !known || found == mac(regions, row.slot()) => Ok(()),
+            Ok(_) => Err(BindError::AnotherInterface(io::ErrorKind::NotFound.into())),
+            Err(error) => Err(BindError::NoInterface(error)),
+        }
     }
 
     /// Opens what is to be a seat's socket, and the memory if there is none.

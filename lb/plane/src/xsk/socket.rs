@@ -47,6 +47,10 @@ pub enum BindError {
     },
     #[error("the interface is gone")]
     NoInterface(#[source] io::Error),
+    #[error(
+        "the interface of this index is another one: run the worker in the daemon's network namespace"
+    )]
+    AnotherInterface(#[source] io::Error),
     #[error("the interface has no such queue, or its driver no AF_XDP")]
     NoQueue(#[source] io::Error),
     #[error("another socket has the queue")]
@@ -71,11 +75,12 @@ impl BindError {
     pub fn errno(&self) -> i32 {
         let (BindError::Memory { source, .. }
         | BindError::NoInterface(source)
+        | BindError::AnotherInterface(source)
         | BindError::NoQueue(source)
         | BindError::Busy(source)
         | BindError::NoZeroCopy(source)
         | BindError::System(source)) = self;
-        source.raw_os_error().unwrap_or(libc::EIO)
+        source.raw_os_error().unwrap_or(libc::ENODEV)
     }
 }
 
