@@ -12,7 +12,7 @@ fn what_is_saved_is_loaded_and_only_its_owner_reads_it() {
     let context = Context {
         server: "https://edge1:8443".parse().unwrap(),
         credentials: CredentialFiles {
-            token_file: Some("/home/me/token".into()),
+            token_file: Some("/etc/loxictl/token".into()),
             ..CredentialFiles::default()
         },
     };

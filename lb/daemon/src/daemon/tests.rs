@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod announcing;
 mod health;
 mod safe;
 
