@@ -116,8 +116,12 @@ impl Supervisor {
             (false, None) => self.message.clear(),
             (false, Some(_)) => self.stop(),
             (true, None) => self.start(now),
-            (true, Some(_)) => {
+            (true, Some(worker)) => {
                 self.stopping = false;
+                let lives = now.saturating_duration_since(worker.since()) >= BEGINNING;
+                if lives && !self.is_stale && self.how.workers == Workers::Automatic {
+                    self.message.clear();
+                }
                 if self.is_stale && self.successor.is_none() && self.retry.is_due(now) {
                     self.replace(now);
                 }

@@ -107,7 +107,7 @@ impl KernelPlane {
             .map(|region| region_map(&pins, *region, &config))
             .collect::<Result<Vec<_>, _>>()?;
         let devmap = open_or_create(&pins, &DEVMAP)?;
-        let xskmap = open_or_create(&pins, &XSKMAP)?;
+        let (xskmap, without) = sockets_map(&pins)?;
         let mut named: Vec<(&str, &MapHandle)> = Region::ALL
             .iter()
             .map(|region| region.name())
@@ -118,7 +118,10 @@ impl KernelPlane {
             (XSKMAP.name, &xskmap),
             (settings::NAME, &settings),
         ]);
-        let programs = Programs::load(&config, &named)?;
+        let mut programs = Programs::load(&config, &named)?;
+        if let Some(reason) = without {
+            programs.redirector = Err(reason);
+        }
         let regions = map_regions(&maps, &config, pins.dir())?;
         let workers = Workers::new(&config, &options.run_dir, &options.instance);
         let side = KernelSide::new(devmap, workers)
@@ -324,6 +327,25 @@ fn open_or_create(pins: &Pins, shape: &Shape) -> Result<MapHandle, OpenError> {
     let map = create_map(&path, shape)?;
     crate::sys::pin(map.as_fd(), &path).map_err(OpenError::system("pin", &path))?;
     Ok(map)
+}
+
+/// The map of workers' sockets. On a kernel without AF_XDP another one stands in for it, so that
+/// the forwarder, which asks nobody, is what it is elsewhere; and the reason why.
+fn sockets_map(pins: &Pins) -> Result<(MapHandle, Option<String>), OpenError> {
+    let path = pins.map(XSKMAP.name);
+    match open_or_create(pins, &XSKMAP) {
+        Err(OpenError::System { source, .. }) if !path.exists() => {
+            let reason = format!(
+                "the kernel makes no map of AF_XDP's sockets (CONFIG_XDP_SOCKETS): {source}"
+            );
+            let stand_in = Shape {
+                kind: MapType::Array,
+                ..XSKMAP
+            };
+            Ok((create_map(&path, &stand_in)?, Some(reason)))
+        }
+        map => Ok((map?, None)),
+    }
 }
 
 pub(crate) fn open_map(path: &Path, shape: &Shape) -> Result<MapHandle, OpenError> {

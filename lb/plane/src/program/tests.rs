@@ -41,4 +41,14 @@ mod root {
         assert!(log.contains("invalid access to map value"), "{log}");
         assert!(programs.of(Path::AfXdp).is_ok());
     }
+
+    #[test]
+    #[ignore = "needs root: run make test"]
+    fn the_forwarder_is_there_where_the_kernel_has_no_sockets_to_redirect_to() {
+        let stand_in = create(MapType::Array, "xskmap", 4, 4096, &options()).expect("a map");
+        let config = lb_bpf::abi::lb_config::new_zeroed();
+        let programs = Programs::load(&config, &[("xskmap", &stand_in)]).expect("one loads");
+        assert!(programs.of(Path::Xdp).is_ok());
+        assert!(programs.of(Path::AfXdp).is_err());
+    }
 }

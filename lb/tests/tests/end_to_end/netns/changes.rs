@@ -7,7 +7,7 @@ use std::time::Duration;
 use lb_tests::datapath::Datapath;
 use lb_tests::namespace::mac;
 use lb_tests::traffic::{Connection, exchange, get, udp};
-use lb_tests::wait::{CAP, until, until_within};
+use lb_tests::wait::until;
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use serde_json::Value;
 
@@ -149,9 +149,6 @@ fn what_somebody_deletes_from_the_maps_comes_back(path: Datapath) {
     assert!(Path::new(&site.daemon.socket()).exists());
 }
 
-/// A busy daemon reads counters less often: they are a twentieth of its time.
-const COUNTED: Duration = Duration::from_secs(4 * CAP.as_secs());
-
 /// Longer than it takes the daemon to read counters again.
 const REFRESH: Duration = Duration::from_millis(1500);
 
@@ -182,7 +179,7 @@ fn every_packet_is_counted_exactly_once(path: Datapath) {
     }
     // The daemon reads counters now and then; the last ACKs of a connection take a moment, too.
     let dns = |services: &Value| find(services, "udp")["traffic"]["packetsOut"] == 25;
-    until_within(COUNTED, "counters to show it", || {
+    until("counters to show it", || {
         Ok(dns(&services(&site)?).then_some(()))
     })
     .unwrap();
@@ -191,7 +188,7 @@ fn every_packet_is_counted_exactly_once(path: Datapath) {
             .get("/v1/status")
             .map(|(_, status)| status["dataPlane"].clone())
     };
-    let steady = until_within(COUNTED, "counters to rest", || {
+    let steady = until("counters to rest", || {
         let first = (counters()?, services(&site)?);
         std::thread::sleep(REFRESH);
         Ok(((counters()?, services(&site)?) == first).then_some(first.0))

@@ -7,7 +7,7 @@ use lb_tests::daemon::Daemon;
 use lb_tests::datapath::Datapath;
 use lb_tests::topology::{CLIENT, CLIENT6, Topology};
 use lb_tests::traffic::{Connection, Server, get, transfer, udp, udp_at};
-use lb_tests::wait::{CAP, until_within};
+use lb_tests::wait::until;
 
 use super::{DNS, Site, VIP, VIP6, backends, service};
 
@@ -74,7 +74,7 @@ fn megabytes() -> Vec<u8> {
 
 /// Waits until the daemon has read the counters of what has been forwarded.
 fn counted(shared: &Shared, port: u16) {
-    until_within(CAP * 4, "packets to be counted", || {
+    until("packets to be counted", || {
         let traffic = shared.site.service("tcp", port)["traffic"].clone();
         Ok((traffic["packetsIn"] != 0).then_some(()))
     })
