@@ -1,9 +1,10 @@
-//! Benchmarks of loxid: packets a second beside other forwarders (`wire`), and nanoseconds a
-//! packet (`packet`). Without a command both run (`wire` alone if quick).
+//! Benchmarks of loxid: packets a second beside other forwarders (`wire`), nanoseconds a packet
+//! (`packet`), and the cost of health checks (`health`). Without a command both run (`wire` alone if quick).
 #![forbid(unsafe_code)]
 
 mod contestant;
 mod frame;
+mod health;
 mod injector;
 mod kind;
 mod loxid;
@@ -42,6 +43,8 @@ enum Command {
     /// The paths that an interface may be on, over real links: AF_XDP beside the limit of that
     /// path, XDP in both modes, and the kernel.
     Paths,
+    /// What health checks cost, and how late they are.
+    Health(health::Options),
 }
 
 #[derive(Args, Clone)]
@@ -76,19 +79,24 @@ pub struct Options {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let plan = plan::Plan::new(&arguments.options)?;
     plan::require_root()?;
+    let measure = match arguments.command {
+        // Its processes find cores as they would.
+        Some(Command::Health(options)) => return health::run(&options),
+        Some(Command::Wire) => wire::run,
+        Some(Command::Packet) => packet::run,
+        Some(Command::Paths) => user_space::run,
+        None if arguments.options.quick => wire::run,
+        None => all,
+    };
+    let plan = plan::Plan::new(&arguments.options)?;
     loxid::hide_mounts()?;
     machine::pin_to(plan.core)?;
-    match arguments.command {
-        Some(Command::Wire) => wire::run(&plan),
-        Some(Command::Packet) => packet::run(&plan),
-        Some(Command::Paths) => user_space::run(&plan),
-        None if arguments.options.quick => wire::run(&plan),
-        None => {
-            wire::run(&plan)?;
-            packet::run(&plan)?;
-            user_space::run(&plan)
-        }
-    }
+    measure(&plan)
+}
+
+fn all(plan: &plan::Plan) -> anyhow::Result<()> {
+    wire::run(plan)?;
+    packet::run(plan)?;
+    user_space::run(plan)
 }

@@ -153,7 +153,7 @@ struct CreateLb {
     /// Ask backends whether they work, and give connections to those only: tcp, udp, http or ping,
     /// such as http:8081/health; a document can say more
     #[arg(long, value_name = "TYPE[:PORT][/PATH]", value_parser = words::check)]
-    check: Option<Check>,
+    check: Option<Box<Check>>,
 
     /// The document to add to
     #[arg(long, value_name = "NAME", default_value = "api")]
@@ -287,7 +287,7 @@ impl CreateLb {
             allowed_sources: self.allow.clone(),
             denied_sources: self.deny.clone(),
             mss_clamp: self.mss_clamp,
-            check: self.check.clone(),
+            check: self.check.as_deref().cloned(),
             announce: self.announce,
             announce_interfaces: self.announce_on.clone(),
             announce_when: AnnounceWhen::Always,

@@ -5,7 +5,7 @@ use lb_api::wire::Check;
 const RULE: &str = "TYPE[:PORT][/PATH], such as tcp, ping, udp:53, http or http:8081/health";
 
 /// `TYPE[:PORT][/PATH]`.
-pub fn check(text: &str) -> Result<Check, String> {
+pub fn check(text: &str) -> Result<Box<Check>, String> {
     let wrong = |what: &str| format!("{what} in `{text}`: {RULE}");
     let (rest, path) = match text.split_once('/') {
         Some((rest, path)) => (rest, Some(format!("/{path}"))),
@@ -31,10 +31,10 @@ pub fn check(text: &str) -> Result<Check, String> {
     if port.is_some() && kind == "ping" {
         return Err(wrong("a port is not for ping"));
     }
-    Ok(Check {
+    Ok(Box::new(Check {
         kind: kind.to_owned(),
         port: port.map(|port| port.get().into()),
         path,
         ..Check::default()
-    })
+    }))
 }

@@ -3,6 +3,7 @@
 mod announcing;
 mod health;
 mod safe;
+mod tokens;
 
 use lb_api::control::{Actor, Precondition, Readiness, Reply, Terms};
 use lb_api::edit::Edit;

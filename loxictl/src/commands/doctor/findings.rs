@@ -364,6 +364,10 @@ fn services(spoken: &Spoken) -> Vec<Finding> {
             let is_bad_if_true = matches!(condition.kind.as_str(), "Shadowed" | "AddressConflict");
             let is_bad = match condition.status {
                 ConditionStatus::True => is_bad_if_true,
+                // A routed VIP is announced by nobody, and that is as it should be.
+                ConditionStatus::False if condition.kind == "Announced" => {
+                    matches!(condition.reason.as_str(), "AddressInUse" | "NotListening")
+                }
                 ConditionStatus::False => !is_bad_if_true && !condition.message.is_empty(),
                 ConditionStatus::Unknown => false,
             };
