@@ -150,9 +150,10 @@ impl Entrant {
             Kind::Kernel => (ELSEWHERE, BACKEND_PORT).into(),
             _ => (VIP, VIP_PORT).into(),
         };
+        // Its map takes indices of the balancer's namespace.
+        let bounce = Reference::bound(Bound::Bounce, &topology)?;
         topology.enter_clients()?;
         let injector = Injector::new(topology.front_peer, destination, FLOWS)?;
-        let bounce = Reference::bound(Bound::Bounce, &topology)?;
         injector.set_contestant(bounce.program())?;
         let mut entrant = Entrant {
             kind,

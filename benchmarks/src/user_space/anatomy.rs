@@ -74,9 +74,10 @@ pub fn run(plan: &Plan, other_core: usize) -> anyhow::Result<()> {
             forward(umem, sockets, host, ifindexes, &stop, &counts)
         })
     };
+    // Its map takes indices of the balancer's namespace.
+    let bounce = Reference::bound(Bound::Bounce, &topology)?;
     topology.enter_clients()?;
     let mut injector = Injector::new(topology.front_peer, (VIP, VIP_PORT).into(), 1 << 10)?;
-    let bounce = Reference::bound(Bound::Bounce, &topology)?;
     injector.set_contestant(bounce.program())?;
     sink.answer(true)?;
     injector.set_order(Order::Established);

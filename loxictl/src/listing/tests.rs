@@ -93,7 +93,7 @@ fn rows_have_a_value_for_every_column() {
     )
     .unwrap();
     assert_eq!(interface.cells().len(), InterfaceStatus::COLUMNS.len());
-    assert_eq!(interface.cells()[2], Cell::toned("generic", Tone::Warning));
+    assert_eq!(interface.cells()[3], Cell::toned("generic", Tone::Warning));
 }
 
 #[test]
