@@ -1,7 +1,9 @@
 //! What `get` prints of each kind of thing.
 
 use lb_api::wire::{
-    AnnounceState, BackendState, BackendStatus, Condition, ConditionStatus, Connection, DocumentStatus, InterfaceStatus, Mode, NoBackend, OperatorState, Path, ServiceBackend, ServiceStatus, Socket, SocketState, Verdict, XdpMode,
+    AnnounceState, BackendState, BackendStatus, Condition, ConditionStatus, Connection,
+    DocumentStatus, InterfaceStatus, Mode, NoBackend, OperatorState, Path, ServiceBackend,
+    ServiceStatus, Socket, SocketState, Verdict, XdpMode,
 };
 
 use crate::output::Listed;

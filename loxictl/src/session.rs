@@ -9,7 +9,9 @@ use lb_api::client::{ApiError, Client, ClientError, ConnectionsRequest, Credenti
 use lb_api::control::Generation;
 pub use lb_api::control::Precondition;
 use lb_api::wire::{
-    Applied, Attach, AttachAs, BackendDescription, Confirmation, Connection, ConnectionsPage, CreatedToken, Document, DocumentStatus, Event, EventId, EventKind, HistoryDetail, HistoryEntry, InterfaceStatus, NewToken, OperatorState, ServiceBackend, ServiceStatus, Status, Token,
+    Applied, Attach, AttachAs, BackendDescription, Confirmation, Connection, ConnectionsPage,
+    CreatedToken, Document, DocumentStatus, Event, EventId, EventKind, HistoryDetail, HistoryEntry,
+    InterfaceStatus, NewToken, OperatorState, ServiceBackend, ServiceStatus, Status, Token,
 };
 use lb_core::intent::Source;
 use lb_core::service::{Endpoint, ServiceKey};

@@ -54,7 +54,7 @@ pub fn run(plan: &Plan, other_core: usize) -> anyhow::Result<()> {
             busy_poll: false,
         };
         let unbound = Unbound::open(umem, number, sharing.is_none())?;
-        unbound.bind(sharing, binding).map_err(|(_, error)| error)
+        unbound.bind(sharing, binding).map_err(|refused| refused.1)
     };
     let front = bind(&umem, 0, topology.front, None)?;
     let back = bind(&umem, 1, topology.back, Some(&front))?;

@@ -96,6 +96,10 @@ const REMEDIES: &[(&str, &str)] = &[
         "attach the interface that leads to the backend or client: `loxictl get interfaces`, `loxictl attach DEV`.",
     ),
     (
+        "no_worker",
+        "the worker is started again by itself: `loxictl status` says whether it is there and why not; `loxictl attach DEV --datapath xdp` does without it.",
+    ),
+    (
         "internal",
         "a bug or a damaged table: `loxictl bundle` collects what is needed to report it; a restart of loxid writes the tables again.",
     ),

@@ -28,8 +28,8 @@ use serde_saphyr::{Location, Spanned};
 use crate::cli::{DEFAULT_CONFIG, Options};
 pub use afxdp::AfXdp;
 pub use limits::Limits;
-pub use raw::Workers;
 pub use listen::WideListener;
+pub use raw::Workers;
 pub use vlans::Vlan;
 
 /// What a daemon runs with.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use lb_api::control::{Readiness, State, StoredDocument};
 use lb_api::token::Tokens;
 use lb_api::wire::{
-    BackendState, BackendStatus, Condition, ConditionStatus, Confirmation, DataPlane, Health, HistoryEntry, InterfaceStatus, OperatorState, Path, ReasonCount, Service, ServiceStatus, Status, TableUsage, Traffic, WorkerStatus, XdpMode,
+    BackendState, BackendStatus, Condition, ConditionStatus, Confirmation, DataPlane, Health,
+    HistoryEntry, InterfaceStatus, OperatorState, Path, ReasonCount, Service, ServiceStatus,
+    Status, TableUsage, Traffic, WorkerStatus, XdpMode,
 };
 use lb_core::health::OperatorStates;
 use lb_core::intent::Source;

@@ -179,7 +179,7 @@ mod root {
         assert_eq!(changed.path, Path::AfXdp);
         assert_eq!(changed.link_id, before.link_id);
         assert_ne!(changed.program_id, before.program_id);
-        assert_eq!(plane.attachments().unwrap(), [changed.clone()]);
+        assert_eq!(plane.attachments().unwrap(), std::slice::from_ref(&changed));
         drop(plane);
         let mut plane = open(&instance);
         let kept = plane.attachments().unwrap();
@@ -209,7 +209,7 @@ mod root {
         assert!(log.contains("forbidden"), "{log}");
         assert!(plane.redirector().is_ok());
         // What forwards goes on, and can be changed to what there is.
-        assert_eq!(plane.attachments().unwrap(), [before.clone()]);
+        assert_eq!(plane.attachments().unwrap(), std::slice::from_ref(&before));
         for interface in ["a", "c"] {
             match plane.attach(interface, Asked::Auto, Path::Xdp) {
                 Err(AttachError::NoProgram {
@@ -220,7 +220,7 @@ mod root {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(plane.attachments().unwrap(), [before.clone()]);
+        assert_eq!(plane.attachments().unwrap(), std::slice::from_ref(&before));
         let (after, _) = plane.attach("a", Asked::Auto, Path::AfXdp).unwrap();
         assert_eq!((after.path, after.link_id), (Path::AfXdp, before.link_id));
         let (new, _) = plane.attach("c", Asked::Auto, Path::AfXdp).unwrap();

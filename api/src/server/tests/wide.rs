@@ -10,7 +10,7 @@ use super::*;
 use crate::client::{Client, ClientError, CredentialFiles, Credentials, Target};
 use crate::server::{Limits, Listener, Tls, TlsFiles, serve};
 use crate::testing::{ALWAYS, Authority, file};
-use crate::wire::{Attach, AttachMode, NewToken, Role as WireRole};
+use crate::wire::{Attach, AttachMode, Datapath, NewToken, Role as WireRole};
 
 struct Wide {
     dir: TempDir,
@@ -103,6 +103,7 @@ async fn a_client_with_a_token_may_what_its_role_may_over_tls() {
     let attach = Attach {
         name: "eth0".into(),
         mode: AttachMode::Auto,
+        datapath: Datapath::Auto,
     };
     assert_eq!(viewer.status().await.unwrap().version, "0.1.0");
     assert_eq!(status_of(viewer.attach(&attach).await.unwrap_err()), 403);

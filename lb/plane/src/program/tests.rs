@@ -37,7 +37,7 @@ mod root {
         let services = too_small("services");
         let config = lb_bpf::abi::lb_config::new_zeroed();
         let programs = Programs::load(&config, &[("services", &services)]).expect("one loads");
-        let log = programs.of(Path::Xdp).err().expect("it is rejected");
+        let log = programs.of(Path::Xdp).expect_err("it is rejected");
         assert!(log.contains("invalid access to map value"), "{log}");
         assert!(programs.of(Path::AfXdp).is_ok());
     }

@@ -10,7 +10,7 @@ pub(super) fn attach(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     let mut request = request(name);
     let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_MULTI_QUEUE;
     request.ifr_ifru.ifru_flags = flags as libc::c_short;
-    ask(tun, libc::TUNSETIFF as u64, &mut request)
+    ask(tun, libc::TUNSETIFF, &mut request)
 }
 
 /// Brings an interface of this network namespace up.

@@ -479,7 +479,8 @@ impl WorkerThread {
             busy_poll: seat.wish.flags & abi::LB_QUEUE_BUSY_POLL != 0,
         };
         let sharing = self.seats.iter().find_map(|seat| seat.socket.as_ref());
-        unbound.bind(sharing, binding).map_err(|(unbound, error)| {
+        unbound.bind(sharing, binding).map_err(|refused| {
+            let (unbound, error) = *refused;
             // Only who waits for the queue keeps it: all else may need other memory.
             if matches!(error, BindError::Busy(_)) {
                 self.seats[at].unbound = Some(unbound);

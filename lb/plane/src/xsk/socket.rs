@@ -245,7 +245,7 @@ impl Unbound {
         self,
         sharing: Option<&Socket>,
         binding: Binding,
-    ) -> Result<Socket, (Unbound, BindError)> {
+    ) -> Result<Socket, Box<(Unbound, BindError)>> {
         match self.try_bind(sharing, binding) {
             Ok(()) => Ok(Socket {
                 fd: self.fd,
@@ -253,7 +253,7 @@ impl Unbound {
                 rings: self.rings,
                 unsent: false,
             }),
-            Err(error) => Err((self, BindError::of(error, binding.mode))),
+            Err(error) => Err(Box::new((self, BindError::of(error, binding.mode)))),
         }
     }
 

@@ -15,7 +15,7 @@ fn ends<T: Copy>() -> (Producer<T>, Consumer<T>) {
         flags: 128,
         entries: 192,
     };
-    let memory = Memory::anonymous(192 + RING as usize * size_of::<T>()).unwrap();
+    let memory = Memory::anonymous(192 + RING as usize * size_of::<T>()).expect("memory is there");
     let producer = Producer::new(memory.clone(), layout, RING);
     (producer, Consumer::new(memory, layout, RING))
 }
@@ -121,7 +121,7 @@ proptest! {
     #[test]
     fn no_frame_is_ever_lost_or_doubled(steps in prop::collection::vec(step(), 1..400)) {
         const FRAMES: u32 = 48;
-        let mut umem = Umem::new(FRAMES).unwrap();
+        let mut umem = Umem::new(FRAMES).expect("memory is there");
         let mut sockets = [socket(0), socket(1)];
         let mut next = 2;
         let mut held: Vec<Frame> = Vec::new();
@@ -172,8 +172,8 @@ proptest! {
 
 #[test]
 fn what_was_not_lent_is_not_taken_back() {
-    let mut umem = Umem::new(2).unwrap();
-    let frame = umem.take().unwrap();
+    let mut umem = Umem::new(2).expect("memory is there");
+    let frame = umem.take().expect("memory is there");
     let (address, _) = umem.lend(frame, Lent::Fill(0));
     assert!(umem.reclaim(address, 60, Lent::Send(0)).is_none());
     assert!(umem.reclaim(address, 60, Lent::Fill(1)).is_none());
@@ -182,7 +182,9 @@ fn what_was_not_lent_is_not_taken_back() {
             .is_none()
     );
     assert!(umem.reclaim(u64::MAX, 60, Lent::Fill(0)).is_none());
-    let frame = umem.reclaim(address, 60, Lent::Fill(0)).unwrap();
+    let frame = umem
+        .reclaim(address, 60, Lent::Fill(0))
+        .expect("memory is there");
     assert!(umem.reclaim(address, 60, Lent::Fill(0)).is_none());
     umem.give(frame);
     assert_eq!(umem.tally().free, 2);
@@ -191,14 +193,17 @@ fn what_was_not_lent_is_not_taken_back() {
 #[test]
 #[should_panic(expected = "a frame of another memory")]
 fn a_frame_of_another_memory_is_refused() {
-    let (mut one, mut other) = (Umem::new(1).unwrap(), Umem::new(1).unwrap());
-    let frame = one.take().unwrap();
+    let (mut one, mut other) = (
+        Umem::new(1).expect("memory is there"),
+        Umem::new(1).expect("memory is there"),
+    );
+    let frame = one.take().expect("memory is there");
     other.give(frame);
 }
 
 #[test]
 fn a_kernel_that_returns_a_frame_twice_is_counted_and_harms_nobody() {
-    let mut umem = Umem::new(4).unwrap();
+    let mut umem = Umem::new(4).expect("memory is there");
     let (mut rings, mut kernel) = socket(0);
     rings.refill(&mut umem, 1);
     assert!(kernel.receive(100));
@@ -217,10 +222,10 @@ fn a_kernel_that_returns_a_frame_twice_is_counted_and_harms_nobody() {
 
 #[test]
 fn a_full_tx_ring_gives_the_frame_back_as_it_was() {
-    let mut umem = Umem::new(RING).unwrap();
+    let mut umem = Umem::new(RING).expect("memory is there");
     let (mut rings, _kernel) = socket(0);
     let mut frame = loop {
-        let mut frame = umem.take().unwrap();
+        let mut frame = umem.take().expect("memory is there");
         frame.set_packet(300..364);
         if let Err(frame) = rings.send(&mut umem, frame) {
             break frame;

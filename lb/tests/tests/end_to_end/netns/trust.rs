@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use lb_tests::daemon::{Daemon, binary};
+use lb_tests::datapath::Datapath;
 use lb_tests::topology::Topology;
 use lb_tests::traffic::get;
 use lb_tests::wait::until;
@@ -116,7 +117,7 @@ fn contents(directory: &Path) -> String {
 #[test]
 #[ignore = "needs root: run make test"]
 fn a_start_that_would_open_the_box_is_refused_and_forwarding_goes_on() {
-    let mut site = Site::routed(1);
+    let mut site = Site::routed(Datapath::Xdp, 1);
     site.web("");
     site.daemon.stop().unwrap();
     let files = Files::new();
@@ -170,7 +171,7 @@ fn a_start_that_would_open_the_box_is_refused_and_forwarding_goes_on() {
 #[test]
 #[ignore = "needs root: run make test"]
 fn a_box_is_driven_from_elsewhere_by_those_who_have_a_token() {
-    let mut site = Site::routed(1);
+    let mut site = Site::routed(Datapath::Xdp, 1);
     let files = Files::new();
     for (name, role) in [("ops", "operator"), ("eye", "viewer")] {
         let file = files.path(name);
