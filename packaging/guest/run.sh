@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-timeout_s=${GUEST_TIMEOUT:-900}
+timeout_s=${GUEST_TIMEOUT:-1500}
 output=${CARGO_TARGET_DIR:-target}/guest
 [ $# -gt 0 ] || set -- 6.1 6.12
 [ "$(uname -m)" = x86_64 ] || { echo "test-guest: guests are made on x86_64 only, so far" >&2; exit 1; }
