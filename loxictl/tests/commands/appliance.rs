@@ -14,8 +14,8 @@ use lb_api::server::{Limits, Listener, Role, Tls, router, serve};
 use lb_api::token::{Secret, Token};
 use lb_api::wire::{
     Applied, BackendState, BackendStatus, Condition, ConditionStatus, Connection, ConnectionState,
-    DataPlane, InterfaceStatus, OperatorState, ReasonCount, ServiceStatus, Status, TableUsage,
-    Traffic, XdpMode, changes,
+    DataPlane, InterfaceStatus, OperatorState, Path, ReasonCount, ServiceStatus, Status,
+    TableUsage, Traffic, XdpMode, changes,
 };
 use lb_core::intent::{Document, Source};
 use tokio::sync::oneshot;
@@ -274,6 +274,7 @@ fn attach(state: &mut State, name: &str) -> Result<InterfaceStatus, ControlError
         });
     }
     interface.attached = true;
+    interface.path = Path::Xdp;
     interface.slot = Some(0);
     interface.mode = XdpMode::Native;
     Ok(interface.clone())
@@ -283,7 +284,8 @@ fn detach(state: &mut State, name: &str) -> Result<(), ControlError> {
     let interface = find(state, name)?;
     match interface.attached {
         true => {
-            (interface.attached, interface.slot, interface.mode) = (false, None, XdpMode::None);
+            (interface.attached, interface.slot) = (false, None);
+            (interface.path, interface.mode) = (Path::None, XdpMode::None);
             Ok(())
         }
         false => Err(ControlError::NotFound {

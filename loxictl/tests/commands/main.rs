@@ -272,9 +272,9 @@ fn interfaces_are_attached_and_detached() {
     assert_eq!(attached.stderr, "eth0 attached (native)\n");
     assert_eq!(
         appliance.loxictl("get interfaces").stdout,
-        "INTERFACE   ATTACHED   MODE     DRIVER       QUEUES   MTU    MESSAGE\n\
-         bond0       no         -        virtio_net   2        1500   a bond: attach the interfaces below it\n\
-         eth0        yes        native   virtio_net   2        1500   -\n"
+        "INTERFACE   ATTACHED   PATH   MODE     DRIVER       QUEUES   MTU    MESSAGE\n\
+         bond0       no         -      -        virtio_net   2        1500   a bond: attach the interfaces below it\n\
+         eth0        yes        xdp    native   virtio_net   2        1500   -\n"
     );
     let bond = appliance.loxictl("attach bond0");
     assert_eq!(bond.code, 4);
@@ -298,8 +298,8 @@ fn status_is_a_page_for_people_and_the_wire_for_programs() {
     assert_eq!(
         appliance.loxictl("status").stdout,
         "loxid 0.1.0, instance loxid, kernel 6.12.0, up 1h 2m, generation 1\n\n\
-         INTERFACE   ATTACHED   MODE     DRIVER       QUEUES   MTU    MESSAGE\n\
-         eth0        yes        native   virtio_net   2        1500   -\n\n\
+         INTERFACE   ATTACHED   PATH   MODE     DRIVER       QUEUES   MTU    MESSAGE\n\
+         eth0        yes        xdp    native   virtio_net   2        1500   -\n\n\
          Services: 1, all programmed\n\n\
          Frames on attached interfaces: 10 received = 7 sent + 1 passed + 2 dropped\n\n\
          REASON       CLASS   PACKETS   MEANING\n\
