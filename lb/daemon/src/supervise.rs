@@ -74,6 +74,8 @@ pub struct Supervisor {
     /// Whether the present worker is to be replaced.
     is_stale: bool,
     retry: Backoff,
+    /// The last one ended at its start.
+    began_badly: bool,
     restarts: u64,
     message: String,
     wanted: bool,
@@ -89,6 +91,7 @@ impl Supervisor {
             stopping: false,
             is_stale: false,
             retry: Backoff::default(),
+            began_badly: false,
             restarts: 0,
             message: String::new(),
             wanted: false,
@@ -181,8 +184,12 @@ impl Supervisor {
         let lived = died.map_or(Duration::ZERO, |died| {
             now.saturating_duration_since(died.since())
         });
+        let began_badly = std::mem::replace(&mut self.began_badly, lived < BEGINNING);
         if lived < BEGINNING {
-            self.retry.failed(now);
+            // One that was killed young is missed as much as any: only the next one has to wait.
+            if began_badly {
+                self.retry.failed(now);
+            }
             self.say(format!(
                 "the worker ended with {end} at its start, and is tried again: the log says why"
             ));

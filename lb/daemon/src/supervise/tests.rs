@@ -111,6 +111,20 @@ fn a_worker_that_dies_is_started_again_at_once() {
 }
 
 #[test]
+fn only_the_second_that_is_killed_young_is_waited_for() {
+    let mut bench = Bench::new(LIVES);
+    for waits in [false, true] {
+        bench.until(true, "a worker", runs);
+        let killed = bench.pid().unwrap();
+        bench.kill();
+        bench.until(true, "its end", |one| {
+            one.status().is_none_or(|status| status.pid != Some(killed))
+        });
+        assert_eq!(bench.supervisor.retry.until().is_some(), waits);
+    }
+}
+
+#[test]
 fn a_worker_that_cannot_begin_is_tried_less_and_less_often_and_said() {
     let mut bench = Bench::new("echo x >>tries; exit 7");
     bench.until(true, "three tries", |one| one.restarts == 3);
