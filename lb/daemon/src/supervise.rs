@@ -175,9 +175,10 @@ impl Supervisor {
             tracing::info!("the worker stopped: no interface wants it");
             return;
         }
-        // Somebody else's may have come first.
+        // Somebody else's may have come first, or have replaced it.
         self.adopt();
-        if self.worker.is_some() && end.code() == Some(ANOTHER_RUNS) {
+        if self.worker.is_some() && matches!(end.code(), Some(0 | ANOTHER_RUNS)) {
+            tracing::info!("another worker serves");
             return;
         }
         self.restarts += 1;
