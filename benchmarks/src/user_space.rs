@@ -68,7 +68,7 @@ impl Kind {
             Kind::Limit => "AF_XDP by a bare loop of xsk-rs: rewrites MAC addresses, nothing else",
             Kind::AfXdp => "loxid dnat by the worker, behind the redirector",
             Kind::Native => "loxid dnat by XDP, native mode",
-            Kind::Generic => "loxid dnat by XDP, generic mode",
+            Kind::Generic => "loxid dnat by XDP, generic mode; its flows are unanswered",
             Kind::Kernel => "the kernel's forwarding without NAT",
             Kind::Nft => "nftables DNAT",
         }
@@ -189,7 +189,7 @@ impl Entrant {
         self.injector.set_order(Order::Measured);
         ensure!(after.back > before.back, "nothing arrives at the backends");
         // What a far end bounces does not get to a generic program over a veth: its flows stay
-        // unanswered, which costs a packet the same.
+        // unanswered, and so unconfirmed, which the row says.
         let is_kept = !matches!(self.kind, Kind::Limit | Kind::Kernel | Kind::Generic);
         ensure!(
             !is_kept || after.front > before.front,
