@@ -312,7 +312,6 @@ impl WorkerThread {
     }
 }
 
-
 impl Seat {
     /// Puts a frame on its way; or gives it back.
     fn send(&mut self, umem: &mut Umem, frame: Frame) -> Result<(), Frame> {
